@@ -1,0 +1,1 @@
+//! Backup, restore and verify as streams of stages

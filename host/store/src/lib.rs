@@ -1,0 +1,1 @@
+//! Object stores through OpenDAL, and the catalogue of backups

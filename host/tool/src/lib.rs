@@ -1,0 +1,1 @@
+//! Native tools: the only place of Plan B that spawns processes

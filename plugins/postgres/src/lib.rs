@@ -1,0 +1,67 @@
+//! The PostgreSQL engine of Plan B: `pg_dump`, `pg_restore`, `psql` and `pg_dumpall`, versions 13 to 18.
+//!
+//! | module | what it knows |
+//! |---|---|
+//! | `describe` | what the engine is called, needs and can do |
+//! | `connect` | how a connection becomes options, `PG*` variables and a password file |
+//! | `backup`, `restore`, `query`, `scratch` | the plans |
+//! | `scan` | where statements, strings, comments and rows begin and end in a plain dump |
+//! | `names` | which object a statement makes or fills |
+//! | `inspect` | what a dump held: plain, custom, directory |
+//! | `filter` | what a plain dump may not do on its way back |
+//! | `explain` | what the tools' last words mean |
+
+mod backup;
+mod connect;
+mod describe;
+mod explain;
+mod filter;
+mod inspect;
+mod names;
+mod query;
+mod restore;
+mod scan;
+mod scratch;
+#[cfg(test)]
+mod testing;
+
+use planb_sdk::{
+    Answer, BackupPlan, Description, Engine, Failure, Query, QueryPlan, Request, RestorePlan, RestoreRequest,
+    ScratchPlan, SeedPlan,
+};
+
+/// The PostgreSQL engine.
+#[derive(Debug)]
+pub struct Postgres;
+
+impl Engine for Postgres {
+    type Inspector = inspect::PostgresInspector;
+    type Filter = filter::PlainFilter;
+
+    fn describe() -> Description {
+        describe::describe()
+    }
+    fn plan_backup(request: &Request) -> Result<BackupPlan, Failure> {
+        backup::plan(request)
+    }
+    fn plan_restore(request: &RestoreRequest) -> Result<RestorePlan, Failure> {
+        restore::plan(request)
+    }
+    fn plan_query(request: &Request, query: &Query) -> Result<QueryPlan, Failure> {
+        query::plan(request, query)
+    }
+    fn read_query(query: &Query, stdout: &[u8]) -> Result<Answer, Failure> {
+        query::read(query, stdout)
+    }
+    fn explain(tool: &str, code: Option<i32>, stderr: &str) -> Failure {
+        explain::explain(tool, code, stderr)
+    }
+    fn plan_scratch(port: u16) -> Result<ScratchPlan, Failure> {
+        Ok(scratch::server(port))
+    }
+    fn plan_seed(request: &Request) -> Result<SeedPlan, Failure> {
+        scratch::seed(request)
+    }
+}
+
+planb_sdk::export_engine!(Postgres);

@@ -1,0 +1,132 @@
+//! Questions about a live server, all put by `psql`.
+//!
+//! Names come back as hexadecimal digits, so that no name, whatever it holds, can look like another row.
+
+use planb_sdk::{Answer, Failure, Object, Query, QueryPlan, Request, Scope};
+
+use crate::{connect, describe};
+
+const PING: &str = "SELECT 1;\n";
+const VERSION: &str = "SHOW server_version;\n";
+const DATABASES: &str = "\
+SELECT encode(convert_to(datname::text, 'UTF8'), 'hex') FROM pg_catalog.pg_database
+WHERE datallowconn AND NOT datistemplate ORDER BY datname;
+";
+const SIZE_ONE: &str = "SELECT pg_database_size(current_database());\n";
+const SIZE_ALL: &str = "SELECT coalesce(sum(pg_database_size(oid)), 0) FROM pg_catalog.pg_database WHERE datallowconn;\n";
+
+/// Counts all tables in one snapshot. The names are those that pg_dump writes (`public."Odd Name"`), and what belongs to an
+/// extension is left out as pg_dump leaves it out, so that the answer can be compared with an inspection.
+const INVENTORY: &str = r"
+SET search_path = pg_catalog;
+SET row_security = off;
+SET statement_timeout = 0;
+BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
+SELECT 'schema', encode(convert_to(quote_ident(nspname), 'UTF8'), 'hex'), '-' FROM pg_namespace n
+WHERE nspname !~ '^pg_' AND nspname NOT IN ('information_schema', 'public')
+  AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_namespace'::regclass AND objid = n.oid AND deptype = 'e')
+ORDER BY nspname;
+SELECT CASE relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized-view' WHEN 'S' THEN 'sequence' WHEN 'f' THEN 'foreign-table' ELSE 'table' END,
+  encode(convert_to(format('%I.%I', nspname, relname), 'UTF8'), 'hex'), '-'
+FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
+WHERE relkind IN ('v', 'm', 'S', 'f', 'p') AND relpersistence <> 't' AND nspname !~ '^pg_' AND nspname <> 'information_schema'
+  AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = c.oid AND deptype = 'e')
+ORDER BY nspname, relname;
+SELECT format('SELECT ''table'', %L, count(*) FROM ONLY %s', encode(convert_to(name, 'UTF8'), 'hex'), name)
+FROM (
+  SELECT format('%I.%I', nspname, relname) AS name
+  FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
+  WHERE relkind = 'r' AND relpersistence <> 't' AND nspname !~ '^pg_' AND nspname <> 'information_schema'
+    AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = c.oid AND deptype = 'e')
+  ORDER BY nspname, relname
+) AS tables
+\gexec
+SELECT 'large-object', encode('pg_largeobject', 'hex'), count(*) FROM pg_largeobject_metadata HAVING count(*) > 0;
+COMMIT;
+";
+
+pub(crate) fn plan(request: &Request, query: &Query) -> Result<QueryPlan, Failure> {
+    request.need_tool("psql", describe::CLIENT)?;
+    let (database, script) = match query {
+        Query::Ping => (connect::home(request), PING),
+        Query::Version => (connect::home(request), VERSION),
+        Query::Databases => (connect::maintenance(request), DATABASES),
+        Query::Size(Scope::Database(name)) => (name.as_str(), SIZE_ONE),
+        Query::Size(Scope::All) => (connect::maintenance(request), SIZE_ALL),
+        Query::Inventory(Scope::Database(name)) => (name.as_str(), INVENTORY),
+        Query::Size(Scope::Globals) | Query::Inventory(Scope::Globals | Scope::All) => {
+            return Err(Failure::unsupported(format!("PostgreSQL answers {} for one database only", query.name())));
+        }
+    };
+    let mut psql = connect::psql(request, database)?.flag("--no-align").flag("--tuples-only").stdin(script);
+    // Whatever the database's encoding is, names are asked for in UTF-8.
+    psql.env.retain(|var| var.name != "PGCLIENTENCODING");
+    Ok(QueryPlan::new(psql.env("PGCLIENTENCODING", "UTF8")).file(connect::passfile(request)))
+}
+
+pub(crate) fn read(query: &Query, stdout: &[u8]) -> Result<Answer, Failure> {
+    let text = String::from_utf8_lossy(stdout);
+    let mut lines = text.lines().filter(|line| !line.is_empty());
+    let odd = || Failure::plugin(format!("psql answered {} in a way that was not expected", query.name()));
+    match query {
+        Query::Ping => lines.next().filter(|line| *line == "1").map(|_| Answer::Alive).ok_or_else(odd),
+        Query::Version => {
+            let version = lines.next().and_then(|line| line.split_whitespace().next()).ok_or_else(odd)?;
+            Ok(Answer::Version(version.to_owned()))
+        }
+        Query::Databases => lines.map(unhex).collect::<Option<_>>().map(Answer::Databases).ok_or_else(odd),
+        Query::Size(_) => lines.next().and_then(|line| line.parse().ok()).map(Answer::Size).ok_or_else(odd),
+        Query::Inventory(_) => lines.map(object).collect::<Option<_>>().map(Answer::Inventory).ok_or_else(odd),
+    }
+}
+
+fn object(line: &str) -> Option<Object> {
+    let mut fields = line.split('|');
+    let (kind, name, rows) = (fields.next()?, fields.next()?, fields.next()?);
+    let rows = if rows == "-" { None } else { Some(rows.parse().ok()?) };
+    Some(Object::new(kind, unhex(name)?).rows(rows))
+}
+
+fn unhex(digits: &str) -> Option<String> {
+    let value = |digit: u8| char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok());
+    let bytes = digits.as_bytes().chunks(2).map(|pair| match *pair {
+        [high, low] => Some(value(high)? << 4 | value(low)?),
+        _ => None,
+    });
+    Some(String::from_utf8_lossy(&bytes.collect::<Option<Vec<_>>>()?).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::request;
+
+    #[test]
+    fn questions() {
+        let plan = |query| plan(&request("orders"), &query).unwrap().command.to_string();
+        assert_eq!(
+            plan(Query::Ping),
+            "PGAPPNAME=planb PGCONNECT_TIMEOUT=10 PGPASSFILE={work}/pgpass PGCLIENTENCODING=UTF8 psql --no-password --host=db \
+             --port=5432 --username=app --dbname=orders --no-psqlrc --quiet --set=ON_ERROR_STOP=1 --no-align --tuples-only << SELECT 1;\n"
+        );
+        assert!(plan(Query::Databases).contains("--dbname=postgres "));
+        assert!(plan(Query::Inventory(Scope::Database("x y".to_owned()))).contains("--dbname=dbname='x y' "));
+    }
+
+    #[test]
+    fn answers() {
+        let read = |query, text: &str| super::read(&query, text.as_bytes());
+        assert_eq!(read(Query::Ping, "1\n"), Ok(Answer::Alive));
+        assert!(read(Query::Ping, "").is_err());
+        assert_eq!(read(Query::Version, "15.20 (Debian 15.20-0+deb12u1)\n"), Ok(Answer::Version("15.20".to_owned())));
+        assert_eq!(
+            read(Query::Databases, "61\n610a7c22\n"),
+            Ok(Answer::Databases(vec!["a".to_owned(), "a\n|\"".to_owned()]))
+        );
+        assert_eq!(read(Query::Size(Scope::All), "42\n"), Ok(Answer::Size(42)));
+        let objects = vec![Object::new("view", "b"), Object::new("table", "a").rows(3)];
+        assert_eq!(read(Query::Inventory(Scope::All), "view|62|-\ntable|61|3\n"), Ok(Answer::Inventory(objects)));
+        assert_eq!(read(Query::Inventory(Scope::All), ""), Ok(Answer::Inventory(Vec::new())));
+        assert!(read(Query::Inventory(Scope::All), "table|6|3\n").is_err());
+    }
+}

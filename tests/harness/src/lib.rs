@@ -1,0 +1,1 @@
+//! Real servers and stores for the tests of Plan B
