@@ -1,1 +1,18 @@
-//! Object stores through OpenDAL, and the catalogue of backups
+//! Object stores: the only place of Plan B that names OpenDAL.
+//!
+//! [`Store::open`] turns a URL into a place to write to and read from. An [`ObjectWriter`] writes one object that is
+//! visible only once it is whole, or not at all. [`Store::catalogue`] reads the manifests: what has none is no backup.
+
+mod catalogue;
+mod error;
+mod open;
+mod read;
+mod url;
+mod write;
+
+pub use catalogue::{Catalogue, Entry, Unreadable};
+pub use error::{StoreError, StoreErrorKind};
+pub use open::{Access, Store, WriteSettings};
+pub use read::ObjectReader;
+pub use url::{StoreUrl, StoreUrlError};
+pub use write::ObjectWriter;

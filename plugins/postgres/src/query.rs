@@ -115,18 +115,18 @@ mod tests {
 
     #[test]
     fn answers() {
-        let read = |query, text: &str| super::read(&query, text.as_bytes());
-        assert_eq!(read(Query::Ping, "1\n"), Ok(Answer::Alive));
-        assert!(read(Query::Ping, "").is_err());
-        assert_eq!(read(Query::Version, "15.20 (Debian 15.20-0+deb12u1)\n"), Ok(Answer::Version("15.20".to_owned())));
+        let answer = |query, text: &str| read(&query, text.as_bytes());
+        assert_eq!(answer(Query::Ping, "1\n"), Ok(Answer::Alive));
+        assert!(answer(Query::Ping, "").is_err());
+        assert_eq!(answer(Query::Version, "15.20 (Debian 15.20-0+deb12u1)\n"), Ok(Answer::Version("15.20".to_owned())));
         assert_eq!(
-            read(Query::Databases, "61\n610a7c22\n"),
+            answer(Query::Databases, "61\n610a7c22\n"),
             Ok(Answer::Databases(vec!["a".to_owned(), "a\n|\"".to_owned()]))
         );
-        assert_eq!(read(Query::Size(Scope::All), "42\n"), Ok(Answer::Size(42)));
+        assert_eq!(answer(Query::Size(Scope::All), "42\n"), Ok(Answer::Size(42)));
         let objects = vec![Object::new("view", "b"), Object::new("table", "a").rows(3)];
-        assert_eq!(read(Query::Inventory(Scope::All), "view|62|-\ntable|61|3\n"), Ok(Answer::Inventory(objects)));
-        assert_eq!(read(Query::Inventory(Scope::All), ""), Ok(Answer::Inventory(Vec::new())));
-        assert!(read(Query::Inventory(Scope::All), "table|6|3\n").is_err());
+        assert_eq!(answer(Query::Inventory(Scope::All), "view|62|-\ntable|61|3\n"), Ok(Answer::Inventory(objects)));
+        assert_eq!(answer(Query::Inventory(Scope::All), ""), Ok(Answer::Inventory(Vec::new())));
+        assert!(answer(Query::Inventory(Scope::All), "table|6|3\n").is_err());
     }
 }

@@ -138,12 +138,10 @@ pub mod __private {
 macro_rules! export_engine {
     ($engine:ty) => {
         #[cfg(target_family = "wasm")]
+        #[allow(unsafe_code, clippy::all, clippy::pedantic, reason = "the generated glue of the component model")]
         const _: () = {
             type Exported = $crate::__private::Exported<$engine>;
-            #[allow(unsafe_code, clippy::all, clippy::pedantic, reason = "the generated glue of the component model")]
-            mod exported {
-                $crate::__private::bindings::export!(Exported with_types_in $crate::__private::bindings);
-            }
+            $crate::__private::bindings::export!(Exported with_types_in $crate::__private::bindings);
         };
     };
 }

@@ -1,0 +1,86 @@
+//! The backups of a store: its manifests, and nothing else.
+
+use futures::{StreamExt as _, TryStreamExt as _};
+use planb_model::manifest::{LARGEST, Manifest, SUFFIX};
+
+use crate::error::StoreError;
+use crate::open::Store;
+
+/// Manifests that are read at once.
+const READ_AT_ONCE: usize = 16;
+
+/// A committed backup and where its manifest is.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// The manifest.
+    pub manifest: Manifest,
+    /// Its key.
+    pub key: String,
+}
+
+/// A manifest that cannot be read, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the words say it")]
+pub struct Unreadable {
+    pub key: String,
+    pub reason: String,
+}
+
+/// All backups of a store, oldest first.
+#[derive(Debug, Clone, Default)]
+#[expect(missing_docs, reason = "the words say it")]
+pub struct Catalogue {
+    pub entries: Vec<Entry>,
+    pub unreadable: Vec<Unreadable>,
+}
+
+impl Entry {
+    /// The store's key of a volume, which the manifest names relative to its own folder.
+    pub fn volume_key(&self, volume: &str) -> String {
+        match self.key.rsplit_once('/') {
+            Some((folder, _)) => format!("{folder}/{volume}"),
+            None => volume.to_owned(),
+        }
+    }
+}
+
+impl Store {
+    /// Reads all manifests below the store's prefix.
+    ///
+    /// A manifest that is damaged does not hide the others: it is reported beside them.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the store cannot be listed or read.
+    pub async fn catalogue(&self) -> Result<Catalogue, StoreError> {
+        let fail = |error: &opendal::Error| self.error(error, "listing", "");
+        let lister = self.op.lister_with("").recursive(true).await.map_err(|error| fail(&error))?;
+        let keys: Vec<String> = lister
+            .try_filter_map(|entry| async move {
+                let path = entry.path();
+                Ok(path.ends_with(SUFFIX).then(|| path.to_owned()))
+            })
+            .try_collect()
+            .await
+            .map_err(|error| fail(&error))?;
+        let read = futures::stream::iter(keys).map(|key| async move {
+            let bytes = self.read_small(&key, LARGEST).await;
+            (key, bytes)
+        });
+        let mut catalogue = Catalogue::default();
+        let mut read = read.buffer_unordered(READ_AT_ONCE);
+        while let Some((key, bytes)) = read.next().await {
+            match bytes {
+                Ok(bytes) => match Manifest::parse(&bytes) {
+                    Ok(manifest) => catalogue.entries.push(Entry { manifest, key }),
+                    Err(error) => catalogue.unreadable.push(Unreadable { key, reason: error.to_string() }),
+                },
+                // Removed between the listing and now, by a prune elsewhere.
+                Err(error) if error.kind == crate::StoreErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        catalogue.entries.sort_by(|a, b| (a.manifest.created_at, &a.key).cmp(&(b.manifest.created_at, &b.key)));
+        catalogue.unreadable.sort_by(|a, b| a.key.cmp(&b.key));
+        Ok(catalogue)
+    }
+}

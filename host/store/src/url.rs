@@ -1,0 +1,195 @@
+//! The URLs of stores: `file:///path`, `s3://bucket/prefix?endpoint=...`, `gs://`, `azblob://`, `memory://`.
+//!
+//! A URL is shown in reports and kept by people, so it holds no credential: those come from the environment
+//! or from a file that the URL names.
+
+use std::collections::BTreeMap;
+
+use planb_model::connection::did_you_mean;
+use url::Url;
+
+/// The kinds of stores.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    File,
+    S3,
+    Gcs,
+    Azblob,
+    Memory,
+}
+
+/// A parsed store URL.
+#[derive(Debug, Clone)]
+pub struct StoreUrl {
+    pub(crate) kind: Kind,
+    /// Bucket or container; empty for `file:` and `memory:`.
+    pub(crate) bucket: String,
+    /// The path below it, without slashes at its ends; absolute for `file:`.
+    pub(crate) root: String,
+    pub(crate) settings: BTreeMap<String, String>,
+    shown: String,
+}
+
+/// Why a URL is none of a store.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct StoreUrlError {
+    /// What may be printed of the URL.
+    pub shown: String,
+    reason: String,
+}
+
+const FILE: &[&str] = &[];
+const S3: &[&str] = &[
+    "endpoint", "region", "profile", "access_key_id", "secret_access_key_file", "session_token_file", "anonymous", "virtual_host",
+    "storage_class", "sse", "sse_kms_key_id", "checksum", "conditional", "role_arn", "external_id",
+];
+const GCS: &[&str] = &["endpoint", "credential_file", "anonymous", "storage_class", "conditional"];
+const AZBLOB: &[&str] = &["endpoint", "account_name", "account_key_file", "sas_token_file", "anonymous", "conditional"];
+/// What people put into such URLs elsewhere and must not here.
+const SECRET: &[&str] = &[
+    "secret_access_key", "secret", "secret_key", "session_token", "account_key", "sas_token", "sas", "credential", "token", "password",
+];
+
+impl StoreUrl {
+    /// Reads a URL; a path without a scheme is a folder.
+    ///
+    /// # Errors
+    /// [`StoreUrlError`]; its text never repeats a credential.
+    pub fn parse(text: &str) -> Result<Self, StoreUrlError> {
+        let early = |reason: String| StoreUrlError { shown: text.split(['?', '@']).next().unwrap_or("").to_owned(), reason };
+        if !text.contains("://") {
+            if text.is_empty() {
+                return Err(early("a store is a URL or a folder, not an empty text".to_owned()));
+            }
+            let path = std::path::absolute(text).map_err(|error| early(error.to_string()))?;
+            let path = path.to_string_lossy().into_owned();
+            let shown = format!("file://{path}");
+            return Ok(Self { kind: Kind::File, bucket: String::new(), root: path, settings: BTreeMap::new(), shown });
+        }
+        let url = Url::parse(text).map_err(|error| early(format!("it is not a URL: {error}")))?;
+        let (kind, known) = match url.scheme() {
+            "file" => (Kind::File, FILE),
+            "s3" => (Kind::S3, S3),
+            "gs" | "gcs" => (Kind::Gcs, GCS),
+            "azblob" | "az" => (Kind::Azblob, AZBLOB),
+            "memory" => (Kind::Memory, FILE),
+            other => {
+                return Err(early(format!("planb knows no stores of the kind `{other}:`; known are file, s3, gs and azblob")));
+            }
+        };
+        let path = percent_decode(url.path());
+        let host = url.host_str().unwrap_or("").to_owned();
+        let scheme = match kind {
+            Kind::Gcs => "gs",
+            Kind::Azblob => "azblob",
+            _ => url.scheme(),
+        };
+        let mut settings = BTreeMap::new();
+        let mut shown = format!("{scheme}://{host}{}", path.trim_end_matches('/'));
+        let fail = |shown: &str, reason: String| StoreUrlError { shown: shown.to_owned(), reason };
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(fail(&shown, "a store's URL holds no user or password; credentials come from the environment".to_owned()));
+        }
+        for (name, value) in url.query_pairs() {
+            let name = name.into_owned();
+            if SECRET.contains(&name.as_str()) {
+                return Err(fail(
+                    &shown,
+                    format!("a store's URL holds no credentials, so not `{name}`: use the environment, or a file by `{name}_file=`"),
+                ));
+            }
+            if !known.contains(&name.as_str()) {
+                let nearest = did_you_mean(&name, known.iter().copied());
+                return Err(fail(&shown, format!("`{scheme}:` stores have no setting `{name}`{nearest}")));
+            }
+            settings.insert(name, value.into_owned());
+        }
+        if !settings.is_empty() {
+            let pairs: Vec<_> = settings.iter().map(|(name, value)| format!("{name}={value}")).collect();
+            shown = format!("{shown}?{}", pairs.join("&"));
+        }
+        let root = match kind {
+            Kind::File if !host.is_empty() => {
+                return Err(fail(&shown, "a folder's URL has three slashes: file:///path/to/folder".to_owned()));
+            }
+            Kind::File => path,
+            _ => path.trim_matches('/').to_owned(),
+        };
+        if matches!(kind, Kind::S3 | Kind::Gcs | Kind::Azblob) && host.is_empty() {
+            return Err(fail(&shown, format!("the bucket is missing: {scheme}://bucket/prefix")));
+        }
+        if root.split('/').any(|part| part == "..") {
+            return Err(fail(&shown, "the path may not contain `..`".to_owned()));
+        }
+        Ok(Self { kind, bucket: host, root, settings, shown })
+    }
+
+    /// The URL as it may be printed and kept: without anything secret, because it holds nothing secret.
+    pub fn shown(&self) -> &str {
+        &self.shown
+    }
+
+    pub(crate) fn error(&self, reason: impl Into<String>) -> StoreUrlError {
+        StoreUrlError { shown: self.shown.clone(), reason: reason.into() }
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        self.settings.get(name).map(String::as_str)
+    }
+
+    pub(crate) fn toggle(&self, name: &str) -> Result<Option<bool>, StoreUrlError> {
+        match self.get(name) {
+            None => Ok(None),
+            Some("true" | "1" | "yes") => Ok(Some(true)),
+            Some("false" | "0" | "no") => Ok(Some(false)),
+            Some(other) => Err(self.error(format!("`{name}` is true or false, not {other:?}"))),
+        }
+    }
+}
+
+fn percent_decode(path: &str) -> String {
+    percent_encoding::percent_decode_str(path).decode_utf8_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn each_kind() {
+        let url = StoreUrl::parse("s3://backups/orders/daily/?endpoint=http://h:1&region=eu").unwrap();
+        assert_eq!((url.kind, url.bucket.as_str(), url.root.as_str()), (Kind::S3, "backups", "orders/daily"));
+        assert_eq!(url.shown(), "s3://backups/orders/daily?endpoint=http://h:1&region=eu");
+        let url = StoreUrl::parse("file:///var/my%20backups").unwrap();
+        assert_eq!((url.kind, url.root.as_str()), (Kind::File, "/var/my backups"));
+        assert!(StoreUrl::parse("relative/folder").unwrap().root.starts_with('/'));
+        assert_eq!(StoreUrl::parse("gs://b").unwrap().kind, Kind::Gcs);
+    }
+
+    #[test]
+    fn credentials_are_refused_and_not_repeated() {
+        for text in ["s3://key:hunter2@bucket", "s3://b?secret_access_key=hunter2", "azblob://c?account_key=hunter2"] {
+            let error = StoreUrl::parse(text).unwrap_err();
+            assert!(!format!("{error} {}", error.shown).contains("hunter2"), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        let text = |url: &str| StoreUrl::parse(url).unwrap_err().to_string();
+        assert_eq!(text("s3://b?endpont=x"), "`s3:` stores have no setting `endpont`; did you mean `endpoint`?");
+        assert_eq!(text("file://tmp/x"), "a folder's URL has three slashes: file:///path/to/folder");
+        assert_eq!(text("s3:///x"), "the bucket is missing: s3://bucket/prefix");
+        assert!(text("ftp://h/x").starts_with("planb knows no stores of the kind `ftp:`"));
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_it_panic(text in "(s3|file|gs|azblob|x)?(://)?.*") {
+            let _ = StoreUrl::parse(&text);
+        }
+    }
+}

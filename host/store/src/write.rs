@@ -1,0 +1,145 @@
+//! Writing one object: visible once it is whole, or not at all.
+
+use std::fmt;
+
+use bytes::Bytes;
+
+use crate::error::{StoreError, StoreErrorKind};
+use crate::open::Store;
+
+/// An object that is being written. It has to be ended by [`ObjectWriter::close`] or [`ObjectWriter::abort`]: one that
+/// is only dropped may leave parts in the store.
+///
+/// A call of `write` must not be cancelled midway (the writer is of no more use then, not even for `abort`): stop between
+/// calls.
+pub struct ObjectWriter {
+    store: Store,
+    key: String,
+    inner: opendal::Writer,
+    written: u64,
+}
+
+impl fmt::Debug for ObjectWriter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ObjectWriter({}, {} bytes)", self.store.at(&self.key), self.written)
+    }
+}
+
+impl Store {
+    /// Begins a new object.
+    ///
+    /// # Errors
+    /// [`StoreError`]; `Exists` where the key is taken.
+    pub async fn begin(&self, key: &str, media_type: &str) -> Result<ObjectWriter, StoreError> {
+        if self.size_of(key).await?.is_some() {
+            return Err(self.exists(key));
+        }
+        let mut writer = self.op.writer_with(key);
+        let capability = self.op.info().capability();
+        if capability.write_can_multi {
+            writer = writer.chunk(self.settings.part_bytes).concurrent(self.settings.concurrency);
+        }
+        if capability.write_with_content_type {
+            writer = writer.content_type(media_type);
+        }
+        if self.conditional {
+            writer = writer.if_not_exists(true);
+        }
+        let inner = writer.await.map_err(|error| self.error(&error, "writing", key))?;
+        Ok(ObjectWriter { store: self.clone(), key: key.to_owned(), inner, written: 0 })
+    }
+
+    /// Writes a small object in one go. Used for manifests, whose writing is the commit.
+    ///
+    /// # Errors
+    /// [`StoreError`]; `Exists` where the key is taken by something else.
+    pub async fn put_new(&self, key: &str, bytes: Bytes) -> Result<(), StoreError> {
+        if self.size_of(key).await?.is_some() {
+            return Err(self.exists(key));
+        }
+        let mut write = self.op.write_with(key, bytes.clone()).content_type("application/json");
+        if self.conditional {
+            write = write.if_not_exists(true);
+        }
+        if let Err(error) = write.await {
+            // The answer to a write that took effect may have been lost, and its repetition refused.
+            let there = self.op.read(key).await;
+            if there.is_ok_and(|there| there.to_bytes() == bytes) {
+                tracing::warn!(object = self.at(key), "the store reported a failure, but the object is there and right");
+            } else {
+                return Err(self.error(&error, "writing", key));
+            }
+        }
+        self.settle(key);
+        Ok(())
+    }
+
+    fn exists(&self, key: &str) -> StoreError {
+        StoreError { kind: StoreErrorKind::Exists, doing: "writing", at: self.at(key), detail: String::new() }
+    }
+}
+
+impl ObjectWriter {
+    /// The object's key.
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// Bytes so far.
+    pub fn written(&self) -> u64 {
+        self.written
+    }
+
+    /// Adds bytes. Returns when they are on their way, not when they have arrived.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the object can then only be aborted.
+    pub async fn write(&mut self, bytes: Bytes) -> Result<(), StoreError> {
+        let n = bytes.len() as u64;
+        self.inner.write(bytes).await.map_err(|error| self.store.error(&error, "writing", &self.key))?;
+        self.written += n;
+        Ok(())
+    }
+
+    /// Makes the object whole and visible.
+    ///
+    /// # Errors
+    /// [`StoreError`]. A failed close is looked into first: where the object turns out to be there with the right
+    /// size, its answer was lost and not its content.
+    pub async fn close(mut self) -> Result<u64, StoreError> {
+        if let Err(error) = self.inner.close().await {
+            match self.store.size_of(&self.key).await {
+                Ok(Some(size)) if size == self.written => {
+                    tracing::warn!(object = self.store.at(&self.key), "the store reported a failure, but the object is whole");
+                }
+                _ => {
+                    let error = self.store.error(&error, "finishing", &self.key);
+                    self.abort().await;
+                    return Err(error);
+                }
+            }
+        }
+        self.store.settle(&self.key);
+        Ok(self.written)
+    }
+
+    /// Leaves nothing of the object behind, as far as the store lets us.
+    pub async fn abort(mut self) {
+        for attempt in 0..3 {
+            match self.inner.abort().await {
+                Ok(()) => return,
+                Err(error) => {
+                    tracing::debug!(object = self.store.at(&self.key), %error, attempt, "the upload could not be aborted");
+                    if error.kind() == opendal::ErrorKind::Unsupported {
+                        return;
+                    }
+                }
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+        }
+        tracing::warn!(
+            object = self.store.at(&self.key),
+            "an unfinished upload may be left; let the bucket's lifecycle rule remove it (AbortIncompleteMultipartUpload)"
+        );
+    }
+}

@@ -1,0 +1,262 @@
+//! From a planned command to a running tool.
+
+use std::ffi::OsString;
+use std::io::{Read as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Command as Process, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::channel;
+use std::time::Duration;
+
+use planb_model::argv::{render, shell};
+use planb_model::plan::{Command, PrivatePiece};
+use planb_model::redact::Redactor;
+use planb_model::secret::Secrets;
+use tokio_util::sync::CancellationToken;
+
+use crate::child::{Child, Exit, on_spawner};
+use crate::error::{TimedOut, ToolError};
+use crate::shim;
+use crate::stderr;
+use crate::toolbox::Toolbox;
+use crate::work::WorkDir;
+
+/// What a tool reads from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stdin {
+    /// What the plan gives it, or nothing.
+    Planned,
+    /// The dump, through [`Child::stdin`].
+    Piped,
+}
+
+/// Where a tool prints to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stdout {
+    /// Nowhere.
+    Null,
+    /// To [`Child::stdout`].
+    Piped,
+}
+
+/// What [`Launcher::run`] waits for.
+#[derive(Debug, Clone, Copy)]
+pub struct Captured {
+    /// More output than this is an error.
+    pub stdout_bytes: usize,
+    /// A longer run is stopped.
+    pub time: Option<Duration>,
+}
+
+/// The folder that is a child's `TMPDIR`, by which its descendants are known. Removed with the child.
+#[derive(Debug)]
+pub(crate) struct Mark(pub(crate) PathBuf);
+
+impl Drop for Mark {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Starts tools for one run.
+#[derive(Debug, Clone)]
+pub struct Launcher {
+    shim: PathBuf,
+    work: Arc<WorkDir>,
+    secrets: Arc<Secrets>,
+    redactor: Arc<Redactor>,
+    path: OsString,
+    extra: Arc<[String]>,
+    cancel: CancellationToken,
+    count: Arc<AtomicU32>,
+}
+
+/// Where a tool's own helpers are looked for. Not the caller's PATH: a plan's meaning does not depend on a shell.
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/opt/homebrew/bin";
+
+impl Launcher {
+    /// `shim` is a program that calls [`shim::main`] when its first argument is [`shim::WORD`].
+    pub fn new(shim: PathBuf, work: Arc<WorkDir>, secrets: Arc<Secrets>, redactor: Arc<Redactor>, cancel: CancellationToken) -> Self {
+        Self {
+            shim,
+            work,
+            secrets,
+            redactor,
+            path: PATH.into(),
+            extra: Arc::from([]),
+            cancel,
+            count: Arc::default(),
+        }
+    }
+
+    /// The same with the user's extra arguments for the dump tool.
+    #[must_use]
+    pub fn with_extra(mut self, extra: &[String]) -> Self {
+        self.extra = Arc::from(extra);
+        self
+    }
+
+    /// The run's work directory.
+    pub fn work(&self) -> &WorkDir {
+        &self.work
+    }
+
+    /// What stops everything.
+    pub fn cancel(&self) -> &CancellationToken {
+        &self.cancel
+    }
+
+    /// Cleans a text from elsewhere.
+    pub fn redactor(&self) -> &Redactor {
+        &self.redactor
+    }
+
+    /// Writes a plan's private files.
+    ///
+    /// # Errors
+    /// [`ToolError`].
+    pub fn write_files(&self, files: &[planb_model::plan::PrivateFile]) -> Result<(), ToolError> {
+        self.work.write(files, &self.secrets)
+    }
+
+    /// The command as a person would type it, for `--dry-run` and logs.
+    ///
+    /// # Errors
+    /// [`ToolError`] where it could not be run either.
+    pub fn typed(&self, toolbox: &Toolbox, command: &Command) -> Result<String, ToolError> {
+        let tool = toolbox.get(&command.tool)?;
+        let args = render(&command.tool, &command.args, &self.work.path(), &self.extra)?;
+        Ok(self.redactor.redact(&shell(&tool.path.to_string_lossy(), &args)))
+    }
+
+    /// Starts a planned command.
+    ///
+    /// # Errors
+    /// [`ToolError`], before or while the tool is started.
+    pub fn start(&self, toolbox: &Toolbox, command: &Command, stdin: Stdin, stdout: Stdout) -> Result<Child, ToolError> {
+        let tool = toolbox.get(&command.tool)?;
+        let args = render(&command.tool, &command.args, &self.work.path(), &self.extra)?;
+        let mut env = Vec::with_capacity(command.env.len());
+        for var in &command.env {
+            let value = self.work.assemble(&var.value, &self.secrets)?;
+            env.push((var.name.clone(), value));
+        }
+        let input = match stdin {
+            Stdin::Piped => None,
+            Stdin::Planned => command.stdin.as_ref().map(|pieces: &Vec<PrivatePiece>| self.work.assemble(pieces, &self.secrets)).transpose()?,
+        };
+        tracing::info!(command = self.redactor.redact(&shell(&tool.path.to_string_lossy(), &args)), "starting");
+        let mut process = self.process(&tool.path, &args)?;
+        for (name, value) in &env {
+            use std::os::unix::ffi::OsStrExt as _;
+            process.0.env(name, std::ffi::OsStr::from_bytes(value));
+        }
+        let piped_in = stdin == Stdin::Piped || input.is_some();
+        process.0.stdin(if piped_in { Stdio::piped() } else { Stdio::null() });
+        process.0.stdout(if stdout == Stdout::Piped { Stdio::piped() } else { Stdio::null() });
+        let mut child = self.spawn(&tool.id, process)?;
+        if let Some(input) = input
+            && let Some(mut pipe) = child.stdin.take()
+        {
+            // In a thread of its own: a tool may print more than a pipe holds before it has read all.
+            std::thread::spawn(move || {
+                let _ = pipe.write_all(&input);
+            });
+        }
+        Ok(child)
+    }
+
+    /// Runs a planned command to its end and gives what it printed.
+    ///
+    /// # Errors
+    /// [`ToolError`]; a bad exit code is not one.
+    pub async fn run(&self, toolbox: &Toolbox, command: &Command, limits: Captured) -> Result<(Exit, Vec<u8>), ToolError> {
+        let child = self.start(toolbox, command, Stdin::Planned, Stdout::Piped)?;
+        self.finish(child, limits).await
+    }
+
+    /// Asks a program for its version.
+    pub(crate) async fn probe(&self, id: &str, path: &Path, args: &[String], time: Duration) -> Result<(Exit, Vec<u8>), ToolError> {
+        let mut process = self.process(path, args)?;
+        process.0.stdin(Stdio::null()).stdout(Stdio::piped());
+        let child = self.spawn(id, process)?;
+        self.finish(child, Captured { stdout_bytes: 64 << 10, time: Some(time) }).await
+    }
+
+    async fn finish(&self, mut child: Child, limits: Captured) -> Result<(Exit, Vec<u8>), ToolError> {
+        let id = child.id().to_owned();
+        let stdout = child.stdout.take();
+        let read = tokio::task::spawn_blocking(move || {
+            let mut out = Vec::new();
+            if let Some(stdout) = stdout {
+                stdout.take(limits.stdout_bytes as u64 + 1).read_to_end(&mut out)?;
+            }
+            Ok::<_, std::io::Error>(out)
+        });
+        let all = async {
+            let out = read.await.map_err(std::io::Error::other).flatten();
+            // Whoever prints more than is read is stopped, not waited for.
+            if out.as_ref().is_ok_and(|out| out.len() > limits.stdout_bytes) {
+                child.kill();
+            }
+            (child.wait().await, out)
+        };
+        let deadline = async {
+            match limits.time {
+                Some(time) => tokio::time::sleep(time).await,
+                None => std::future::pending().await,
+            }
+        };
+        let ended = tokio::select! {
+            ended = all => Ok(ended),
+            () = deadline => Err(ToolError::Timeout(TimedOut { id: id.clone(), after: limits.time.unwrap_or_default() })),
+            () = self.cancel.cancelled() => Err(ToolError::Cancelled),
+        };
+        match ended {
+            Ok((exit, Ok(out))) if out.len() <= limits.stdout_bytes => Ok((exit, out)),
+            Ok((_, Ok(_))) => Err(ToolError::TooMuch { id, limit: limits.stdout_bytes }),
+            Ok((_, Err(source))) => Err(ToolError::Pipe { id, source }),
+            Err(error) => {
+                child.stop().await;
+                Err(error)
+            }
+        }
+    }
+
+    fn process(&self, program: &Path, args: &[String]) -> Result<(Process, Mark), ToolError> {
+        let number = self.count.fetch_add(1, Ordering::Relaxed);
+        let mark = Mark(self.work.tmp().join(number.to_string()));
+        std::fs::create_dir(&mark.0).map_err(|source| ToolError::Work { path: mark.0.clone(), source })?;
+        let mut process = Process::new(&self.shim);
+        process
+            .arg(shim::WORD)
+            .arg(std::process::id().to_string())
+            .arg(program)
+            .args(args)
+            .current_dir(self.work.path())
+            .env_clear()
+            .env("PATH", &self.path)
+            .env("HOME", self.work.home())
+            .env("TMPDIR", &mark.0)
+            .env("LC_ALL", "C.UTF-8")
+            .env("TZ", "UTC");
+        Ok((process, mark))
+    }
+
+    fn spawn(&self, id: &str, (mut process, mark): (Process, Mark)) -> Result<Child, ToolError> {
+        use std::os::unix::process::CommandExt as _;
+        process.stderr(Stdio::piped()).process_group(0);
+        let started = on_spawner(move || process.spawn());
+        let started = started.unwrap_or_else(|| Err(std::io::Error::other("the thread that starts tools is gone")));
+        let mut child = started.map_err(|source| ToolError::Start { id: id.to_owned(), source })?;
+        let (sender, said) = channel();
+        if let Some(pipe) = child.stderr.take() {
+            let (tool, redactor) = (id.to_owned(), Arc::clone(&self.redactor));
+            std::thread::spawn(move || {
+                let _ = sender.send(stderr::drain(pipe, &tool, &redactor));
+            });
+        }
+        Ok(Child::adopt(id.to_owned(), child, said, mark))
+    }
+}

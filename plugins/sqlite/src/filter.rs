@@ -1,0 +1,65 @@
+//! What an SQL dump may not do on its way back.
+//!
+//! `sqlite3` obeys lines of its input that begin with a dot (`.shell` runs a program), so a dump that somebody changed could run
+//! anything where it is restored. `.dump` writes no such line outside a string. The restore also runs with `-safe`
+//! where the program knows it; this filter is what guards the older ones.
+
+use planb_sdk::{Failure, Filter, RestoreRequest};
+
+use crate::scan::{Event, Scanner};
+
+/// The filter for SQL dumps: it changes nothing, and refuses commands and a dump that ends in the middle.
+#[derive(Debug)]
+pub struct SqlFilter(Scanner);
+
+impl Filter for SqlFilter {
+    fn new(_: &RestoreRequest) -> Self {
+        Self(Scanner::new(false))
+    }
+
+    fn push(&mut self, chunk: Vec<u8>) -> Result<Vec<u8>, Failure> {
+        let mut rest = chunk.as_slice();
+        while !rest.is_empty() {
+            let (read, event) = self.0.next(rest);
+            rest = rest.get(read..).unwrap_or_default();
+            if event == Some(Event::DotCommand) {
+                return Err(Failure::damaged("the dump holds a command of the sqlite3 program, so it is not restored")
+                    .hint("a dump of sqlite3 never does: find out who changed it"));
+            }
+        }
+        Ok(chunk)
+    }
+
+    fn finish(self) -> Result<Vec<u8>, Failure> {
+        if self.0.at_rest() { Ok(Vec::new()) } else { Err(Failure::damaged("the dump ends in the middle")) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use planb_sdk::Failure;
+
+    use super::*;
+
+    fn filter(dump: &str, size: usize) -> Result<String, Failure> {
+        let mut filter = SqlFilter(Scanner::new(false));
+        let mut out = Vec::new();
+        for chunk in dump.as_bytes().chunks(size) {
+            out.extend(filter.push(chunk.to_vec())?);
+        }
+        out.extend(filter.finish()?);
+        Ok(String::from_utf8_lossy(&out).into_owned())
+    }
+
+    #[test]
+    fn commands_are_refused() {
+        let honest = "PRAGMA foreign_keys=OFF;\nBEGIN TRANSACTION;\nINSERT INTO a VALUES('\n.shell id\n');\nCOMMIT;\n";
+        for size in 1..=honest.len() {
+            assert_eq!(filter(honest, size).as_deref(), Ok(honest));
+            for dump in [".shell id\n", "SELECT 1;\n.shell id\n", "/* ' */\n.shell id\n-- '\n", "SELECT 'a'''\n.shell id\n", "#x\n"] {
+                assert!(filter(dump, size).is_err(), "{dump}");
+            }
+        }
+        assert!(filter("SELECT 'a", 64).is_err());
+    }
+}
