@@ -15,5 +15,6 @@ pub mod plan;
 pub mod redact;
 pub mod secret;
 pub mod select;
+pub mod settings;
 
 pub use engine::Blame;

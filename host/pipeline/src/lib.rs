@@ -1,1 +1,36 @@
-//! Backup, restore and verify as streams of stages
+//! Backup, restore and verify as streams of stages.
+//!
+//! ```text
+//! tool stdout -> [digest of plain bytes, inspector] -> compress -> encrypt -> [digest of stored bytes]
+//!             -> parts -> every store at once -> all closed -> manifests written last
+//! ```
+//!
+//! The stages run in threads of their own with bounded channels between them, so that a slow store slows the tool
+//! down and memory does not grow. What each stage may assume is written at its module; what all of them keep is in
+//! `ARCHITECTURE.md` under "Invariants".
+
+mod backup;
+mod codec;
+mod decode;
+mod encode;
+mod error;
+mod fan;
+mod judge;
+mod operation;
+mod pool;
+mod progress;
+mod pump;
+mod restore;
+mod stages;
+mod stop;
+mod trim;
+mod verify;
+
+pub use backup::{Backup, BackupSpec, PlannedBackup, RunReport, RunStatus, StoreReport};
+pub use codec::{Encryption, Identities};
+pub use error::{RunError, blame_of};
+pub use operation::{Operation, OperationSpec, Timeouts};
+pub use progress::{Progress, Stage};
+pub use restore::{DigestChecked, Restore, RestoreReport, RestoreSpec};
+pub use stop::{Stop, StopReason};
+pub use verify::{Check, VerifyReport, verify};

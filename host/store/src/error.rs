@@ -30,7 +30,7 @@ pub enum StoreErrorKind {
 }
 
 /// A store did not do what was asked of it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct StoreError {
     /// For decisions and hints.
     pub kind: StoreErrorKind,

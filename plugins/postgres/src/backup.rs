@@ -1,7 +1,10 @@
 //! How a database, or the roles of a server, are dumped.
 
-use planb_sdk::{Artifact, BackupPlan, Blame, Command, Failure, FailureCode, Mode, Request, Scope, Version, path};
+use planb_sdk::{
+    Artifact, BackupPlan, Blame, Command, Failure, FailureCode, Mode, Request, Scope, Version, path,
+};
 
+use crate::restore::TRANSACTION_TIMEOUT;
 use crate::{connect, describe};
 
 /// The formats of `pg_dump` that this engine reads back (`tar` is not among them: it cannot be streamed in, and holds
@@ -35,8 +38,10 @@ pub(crate) fn plan(request: &Request) -> Result<BackupPlan, Failure> {
         Scope::Database(name) => database(request, name)?,
         Scope::Globals => globals(request)?,
         Scope::All => {
-            return Err(Failure::unsupported("PostgreSQL is not dumped as a whole: each database is a backup of its own")
-                .hint("use --database '*', which backs up every database, and the roles beside them"));
+            return Err(Failure::unsupported(
+                "PostgreSQL is not dumped as a whole: each database is a backup of its own",
+            )
+            .hint("use --database '*', which backs up every database, and the roles beside them"));
         }
     };
     Ok(plan.file(connect::passfile(request)))
@@ -48,7 +53,9 @@ fn database(request: &Request, name: &str) -> Result<BackupPlan, Failure> {
     let compressed = compressed(request, format)?;
     let (schema_only, data_only) = (request.toggle("schema-only")?, request.toggle("data-only")?);
     if schema_only && data_only {
-        return Err(Failure::settings("schema-only and data-only together leave nothing to dump"));
+        return Err(Failure::settings(
+            "schema-only and data-only together leave nothing to dump",
+        ));
     }
 
     let mut dump = connect::to_database("pg_dump", request, name)?;
@@ -61,8 +68,10 @@ fn database(request: &Request, name: &str) -> Result<BackupPlan, Failure> {
     dump = dump.flag_if(format != Format::Plain && !compressed, "--compress=0");
     if let Some(jobs) = request.number("jobs")?.filter(|&jobs| jobs > 1) {
         if format != Format::Directory {
-            return Err(Failure::settings("only a directory dump can be taken by several jobs")
-                .hint("add --mode directory or --mode tar, or leave out --option jobs"));
+            return Err(
+                Failure::settings("only a directory dump can be taken by several jobs")
+                    .hint("add --mode directory or --mode tar, or leave out --option jobs"),
+            );
         }
         dump = dump.option("--jobs", jobs.to_string());
     }
@@ -83,23 +92,45 @@ fn database(request: &Request, name: &str) -> Result<BackupPlan, Failure> {
     }
     dump = owners(dump, request)?;
 
-    let file = match (request.mode, format) {
-        (Mode::Stream, _) => None,
-        (Mode::File, _) | (Mode::Directory | Mode::Tar, Format::Directory) => Some(path(FILE)),
-        (Mode::Directory | Mode::Tar, _) => None,
+    let file = match request.mode {
+        Mode::Stream => None,
+        Mode::File | Mode::Directory | Mode::Tar => Some(path(FILE)),
     };
     let dump = dump.option_if("--file", file).extra();
-    Ok(match (request.mode, format) {
+    let plan = match (request.mode, format) {
         (Mode::Stream, Format::Plain) => BackupPlan::stdout(dump, plain()),
         (Mode::Stream, _) => BackupPlan::stdout(dump, custom(compressed)),
         (Mode::File, Format::Plain) => BackupPlan::from_file(dump, FILE, plain()),
         (Mode::File, _) => BackupPlan::from_file(dump, FILE, custom(compressed)),
-        (Mode::Directory, _) => {
-            BackupPlan::from_tree(dump, FILE, Artifact::new("dir", "application/octet-stream", "directory").compressed(compressed))
-        }
-        (Mode::Tar, _) => {
-            BackupPlan::from_tree(dump, FILE, Artifact::new("tar", "application/x-tar", "directory").compressed(compressed))
-        }
+        (Mode::Directory, _) => BackupPlan::from_tree(
+            dump,
+            FILE,
+            Artifact::new("dir", "application/octet-stream", "directory").compressed(compressed),
+        ),
+        (Mode::Tar, _) => BackupPlan::from_tree(
+            dump,
+            FILE,
+            Artifact::new("tar", "application/x-tar", "directory").compressed(compressed),
+        ),
+    };
+    Ok(match only_for_newer(request, format) {
+        Some(warning) => plan.warning(warning),
+        None => plan,
+    })
+}
+
+/// An archive of a newer pg_dump cannot be read by the server's own pg_restore, and the newer one does not suit the server.
+fn only_for_newer(request: &Request, format: Format) -> Option<String> {
+    let (tool, server) = (request.tool_version("pg_dump")?, request.server()?);
+    let newer = format != Format::Plain
+        && tool.major >= TRANSACTION_TIMEOUT
+        && server.major < TRANSACTION_TIMEOUT;
+    newer.then(|| {
+        format!(
+            "pg_dump {tool} is newer than the server, PostgreSQL {server}: this backup can only be restored into version \
+             {TRANSACTION_TIMEOUT} or newer. Use pg_dump {}, or --option format=plain",
+            server.major
+        )
     })
 }
 
@@ -114,12 +145,17 @@ fn custom(compressed: bool) -> Artifact {
 /// Roles and tablespaces.
 fn globals(request: &Request) -> Result<BackupPlan, Failure> {
     if !matches!(request.mode, Mode::Stream | Mode::File) {
-        return Err(Failure::settings("roles and tablespaces are one small dump: there is no directory of them")
-            .hint("leave out --mode"));
+        return Err(Failure::settings(
+            "roles and tablespaces are one small dump: there is no directory of them",
+        )
+        .hint("leave out --mode"));
     }
     fits_server(request, "pg_dumpall")?;
     let dump = connect::to_server("pg_dumpall", request)?
-        .option("--database", connect::dbname(request, connect::maintenance(request)))
+        .option(
+            "--database",
+            connect::dbname(request, connect::maintenance(request)),
+        )
         .flag("--globals-only")
         .flag_if(request.toggle("no-role-passwords")?, "--no-role-passwords");
     let dump = match request.setting("role").filter(|role| !role.is_empty()) {
@@ -128,7 +164,9 @@ fn globals(request: &Request) -> Result<BackupPlan, Failure> {
     };
     let artifact = Artifact::new("globals.sql", "application/sql", GLOBALS);
     Ok(match request.mode {
-        Mode::File => BackupPlan::from_file(dump.option("--file", path(FILE)).extra(), FILE, artifact),
+        Mode::File => {
+            BackupPlan::from_file(dump.option("--file", path(FILE)).extra(), FILE, artifact)
+        }
         _ => BackupPlan::stdout(dump.extra(), artifact),
     })
 }
@@ -138,7 +176,10 @@ pub(crate) fn owners(command: Command, request: &Request) -> Result<Command, Fai
     let command = command
         .flag_if(request.toggle("no-owner")?, "--no-owner")
         .flag_if(request.toggle("no-privileges")?, "--no-privileges")
-        .option_if("--role", request.setting("role").filter(|role| !role.is_empty()));
+        .option_if(
+            "--role",
+            request.setting("role").filter(|role| !role.is_empty()),
+        );
     Ok(command)
 }
 
@@ -146,7 +187,9 @@ pub(crate) fn owners(command: Command, request: &Request) -> Result<Command, Fai
 /// words that name no remedy.
 pub(crate) fn fits_server(request: &Request, tool: &str) -> Result<(), Failure> {
     request.need_tool(tool, describe::CLIENT)?;
-    let (Some(found), Some(server)) = (request.tool_version(tool), request.server()) else { return Ok(()) };
+    let (Some(found), Some(server)) = (request.tool_version(tool), request.server()) else {
+        return Ok(());
+    };
     if found.major >= server.major {
         return Ok(());
     }
@@ -155,7 +198,11 @@ pub(crate) fn fits_server(request: &Request, tool: &str) -> Result<(), Failure> 
 
 /// The tool is older than the server: which package brings the right one.
 pub(crate) fn too_old(tool: &str, found: Option<Version>, server: Option<Version>) -> Failure {
-    let version = |version: Option<Version>| version.map(|version| format!(" {version}")).unwrap_or_default();
+    let version = |version: Option<Version>| {
+        version
+            .map(|version| format!(" {version}"))
+            .unwrap_or_default()
+    };
     let major = server.map(|server| server.major.to_string());
     let newer = major.as_deref().unwrap_or("N");
     Failure::new(
@@ -186,12 +233,14 @@ fn format(request: &Request) -> Result<Format, Failure> {
         None => Format::Plain,
     };
     match (tree, format) {
-        (false, Format::Directory) => Err(Failure::settings("a directory dump is many files and cannot be streamed")
-            .hint("add --mode directory, or --mode tar for one object")),
-        (true, Format::Plain | Format::Custom) => {
-            Err(Failure::settings("the modes directory and tar need a dump of many files, so format=directory")
-                .hint("leave out --mode or the format"))
-        }
+        (false, Format::Directory) => Err(Failure::settings(
+            "a directory dump is many files and cannot be streamed",
+        )
+        .hint("add --mode directory, or --mode tar for one object")),
+        (true, Format::Plain | Format::Custom) => Err(Failure::settings(
+            "the modes directory and tar need a dump of many files, so format=directory",
+        )
+        .hint("leave out --mode or the format")),
         _ => Ok(format),
     }
 }
@@ -203,8 +252,10 @@ fn compressed(request: &Request, format: Format) -> Result<bool, Failure> {
         None => request.native_compression,
     };
     if compressed && format == Format::Plain {
-        return Err(Failure::settings("a plain dump that pg_dump compresses cannot be checked as it passes")
-            .hint("use --option format=custom, or let Plan B compress: --compress zstd"));
+        return Err(Failure::settings(
+            "a plain dump that pg_dump compresses cannot be checked as it passes",
+        )
+        .hint("use --option format=custom, or let Plan B compress: --compress zstd"));
     }
     Ok(compressed)
 }
@@ -216,7 +267,10 @@ fn extra_value<'a>(args: &'a [String], short: &str, long: &str) -> Option<&'a st
     while let Some(arg) = args.next() {
         if arg == short || arg == long {
             found = args.next().map(String::as_str).or(found);
-        } else if let Some(value) = arg.strip_prefix(long).and_then(|rest| rest.strip_prefix('=')) {
+        } else if let Some(value) = arg
+            .strip_prefix(long)
+            .and_then(|rest| rest.strip_prefix('='))
+        {
             found = Some(value);
         } else if let Some(value) = arg.strip_prefix(short) {
             found = Some(value);
@@ -232,7 +286,10 @@ fn patterns(list: &str) -> Vec<&str> {
         quoted ^= c == '"';
         c == ',' && !quoted
     };
-    list.split(separator).map(str::trim).filter(|pattern| !pattern.is_empty()).collect()
+    list.split(separator)
+        .map(str::trim)
+        .filter(|pattern| !pattern.is_empty())
+        .collect()
 }
 
 #[cfg(test)]
@@ -249,7 +306,10 @@ mod tests {
                 | Source::File(planb_sdk::Output { command, .. })
                 | Source::Tree(planb_sdk::Output { command, .. })
                 | Source::Served(command)) = plan.source;
-                format!("{command} -> {} {}", plan.artifact.format, plan.artifact.extension)
+                format!(
+                    "{command} -> {} {}",
+                    plan.artifact.format, plan.artifact.extension
+                )
             }
             Err(failure) => format!("{:?}: {}", failure.code, failure.message),
         }
@@ -271,14 +331,24 @@ mod tests {
             let mut request = request("orders");
             change(&mut request);
             let text = rendered(&request);
-            text.split_once("--dbname=orders ").map_or(text.clone(), |(_, tail)| tail.to_owned())
+            text.split_once("--dbname=orders ")
+                .map_or(text.clone(), |(_, tail)| tail.to_owned())
         };
         let set = |request: &mut Request, name: &str, value: &str| {
             request.settings.push((name.to_owned(), value.to_owned()));
         };
-        assert_eq!(tail(&|r| r.native_compression = true), "--format=custom [extra] -> custom dump");
-        assert_eq!(tail(&|r| set(r, "format", "custom")), "--format=custom --compress=0 [extra] -> custom dump");
-        assert_eq!(tail(&|r| r.mode = Mode::File), "--format=plain --file={work}/dump [extra] -> plain sql");
+        assert_eq!(
+            tail(&|r| r.native_compression = true),
+            "--format=custom [extra] -> custom dump"
+        );
+        assert_eq!(
+            tail(&|r| set(r, "format", "custom")),
+            "--format=custom --compress=0 [extra] -> custom dump"
+        );
+        assert_eq!(
+            tail(&|r| r.mode = Mode::File),
+            "--format=plain --file={work}/dump [extra] -> plain sql"
+        );
         assert_eq!(
             tail(&|r| {
                 r.mode = Mode::Directory;
@@ -286,15 +356,24 @@ mod tests {
             }),
             "--format=directory --compress=0 --jobs=4 --file={work}/dump [extra] -> directory dir"
         );
-        assert_eq!(tail(&|r| r.mode = Mode::Tar), "--format=directory --compress=0 --file={work}/dump [extra] -> directory tar");
-        assert_eq!(tail(&|r| r.extra_args = vec!["-Fc".to_owned()]), "--format=custom --compress=0 [extra] -> custom dump");
+        assert_eq!(
+            tail(&|r| r.mode = Mode::Tar),
+            "--format=directory --compress=0 --file={work}/dump [extra] -> directory tar"
+        );
+        assert_eq!(
+            tail(&|r| r.extra_args = vec!["-Fc".to_owned()]),
+            "--format=custom --compress=0 [extra] -> custom dump"
+        );
         assert_eq!(
             tail(&|r| set(r, "exclude-table", "a.*, \"x,y\",")),
             "--format=plain --exclude-table=a.* --exclude-table=\"x,y\" [extra] -> plain sql"
         );
         assert!(tail(&|r| set(r, "format", "directory")).contains("cannot be streamed"));
         assert!(tail(&|r| set(r, "jobs", "2")).contains("only a directory dump"));
-        assert!(tail(&|r| r.extra_args = vec!["--compress=zstd:9".to_owned()]).contains("cannot be checked"));
+        assert!(
+            tail(&|r| r.extra_args = vec!["--compress=zstd:9".to_owned()])
+                .contains("cannot be checked")
+        );
     }
 
     #[test]
@@ -303,7 +382,10 @@ mod tests {
         request.server_version = Some("18.1".to_owned());
         let failure = plan(&request).unwrap_err();
         assert_eq!(failure.code, FailureCode::ToolUnfit);
-        assert_eq!(failure.message, "pg_dump 15.20 is older than the server, PostgreSQL 18.1, and cannot dump it");
+        assert_eq!(
+            failure.message,
+            "pg_dump 15.20 is older than the server, PostgreSQL 18.1, and cannot dump it"
+        );
         assert!(failure.hint.unwrap().contains("postgresql-client-18"));
     }
 
@@ -311,7 +393,10 @@ mod tests {
     fn globals() {
         let mut request = request("orders");
         request.scope = Scope::Globals;
-        assert!(rendered(&request).ends_with("--database=postgres --globals-only [extra] -> globals globals.sql"));
+        assert!(
+            rendered(&request)
+                .ends_with("--database=postgres --globals-only [extra] -> globals globals.sql")
+        );
         request.scope = Scope::All;
         assert!(rendered(&request).contains("Unsupported"));
     }
@@ -322,21 +407,38 @@ mod tests {
             ("a-b.c_d", "--dbname=a-b.c_d"),
             ("-x", "--dbname=dbname='-x'"),
             ("host=evil", "--dbname=dbname='host=evil'"),
-            ("postgresql://evil/x", "--dbname=dbname='postgresql://evil/x'"),
+            (
+                "postgresql://evil/x",
+                "--dbname=dbname='postgresql://evil/x'",
+            ),
             ("it's\\", "--dbname=dbname='it\\'s\\\\'"),
             ("", "--dbname=dbname=''"),
         ] {
-            assert!(rendered(&request(name)).contains(&format!(" {option} ")), "{name}");
+            assert!(
+                rendered(&request(name)).contains(&format!(" {option} ")),
+                "{name}"
+            );
         }
         let mut request = request("orders");
-        request.connection.params.push(("keepalives".to_owned(), "0".to_owned()));
+        request
+            .connection
+            .params
+            .push(("keepalives".to_owned(), "0".to_owned()));
         assert!(rendered(&request).contains("--dbname=dbname='orders' keepalives='0' "));
     }
 
     #[test]
     fn relative_certificates_are_refused() {
         let mut request = request("orders");
-        request.connection.params.push(("sslrootcert".to_owned(), "ca.pem".to_owned()));
-        assert!(plan(&request).unwrap_err().message.contains("not an absolute path"));
+        request
+            .connection
+            .params
+            .push(("sslrootcert".to_owned(), "ca.pem".to_owned()));
+        assert!(
+            plan(&request)
+                .unwrap_err()
+                .message
+                .contains("not an absolute path")
+        );
     }
 }

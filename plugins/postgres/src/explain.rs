@@ -17,11 +17,21 @@ pub(crate) fn explain(tool: &str, code: Option<i32>, stderr: &str) -> Failure {
         let version = |marker: &str| stderr.split(marker).nth(1).and_then(Version::parse);
         return backup::too_old(tool, tool_version(stderr), version("server version: "));
     }
-    if any(&["password authentication failed", "no password supplied", "fe_sendauth", "empty password returned"]) {
+    if any(&[
+        "password authentication failed",
+        "no password supplied",
+        "fe_sendauth",
+        "empty password returned",
+    ]) {
         return Failure::access_denied(format!("PostgreSQL refused user or password: {last}"))
             .hint("check the user in --db or --user, and DB_PASSWORD, DB_PASSWORD_FILE or --password-file");
     }
-    if any(&["no pg_hba.conf entry", "pg_hba.conf rejects", "Peer authentication failed", "Ident authentication failed"]) {
+    if any(&[
+        "no pg_hba.conf entry",
+        "pg_hba.conf rejects",
+        "Peer authentication failed",
+        "Ident authentication failed",
+    ]) {
         return Failure::access_denied(format!("PostgreSQL lets this user not in from here: {last}"))
             .hint("add a line for it to pg_hba.conf, or connect in a way that has one (sslmode=require, another user, host instead of socket)");
     }
@@ -33,27 +43,63 @@ pub(crate) fn explain(tool: &str, code: Option<i32>, stderr: &str) -> Failure {
             "restore the backup of roles first (scope globals), or leave owners out: --option no-owner=true --option no-privileges=true"
         };
         let failure = Failure::access_denied(format!("a role is missing: {last}")).hint(hint);
-        return if missing_login { failure } else { failure.code(FailureCode::Failed) };
+        return if missing_login {
+            failure
+        } else {
+            failure.code(FailureCode::Failed)
+        };
     }
     if said("FATAL:  database \"") && said("does not exist") {
-        return Failure::missing_database(last).hint("check the name; planb databases lists those that exist");
+        return Failure::missing_database(last)
+            .hint("check the name; planb databases lists those that exist");
     }
-    if any(&["SSL", "certificate", "root.crt"]) && any(&["connection to server", "could not connect", "certificate"]) && !said("Connection refused") {
+    if any(&["SSL", "certificate", "root.crt"])
+        && any(&["connection to server", "could not connect", "certificate"])
+        && !said("Connection refused")
+    {
         return Failure::settings(format!("the encrypted connection could not be made: {last}"))
             .hint("check sslmode and sslrootcert in the URL's query: sslrootcert=/path/to/ca.pem, or sslrootcert=system from version 16");
     }
-    if any(&["Connection refused", "could not translate host name", "timeout expired", "No route to host", "Network is unreachable", "No such file or directory\n\tIs the server running", "Connection timed out"]) {
-        return Failure::unreachable(format!("PostgreSQL does not answer: {last}"))
-            .hint("check host and port, that the server runs, and that nothing blocks the way to it");
+    if any(&[
+        "Connection refused",
+        "could not translate host name",
+        "timeout expired",
+        "No route to host",
+        "Network is unreachable",
+        "No such file or directory\n\tIs the server running",
+        "Connection timed out",
+    ]) {
+        return Failure::unreachable(format!("PostgreSQL does not answer: {last}")).hint(
+            "check host and port, that the server runs, and that nothing blocks the way to it",
+        );
     }
-    if any(&["server closed the connection unexpectedly", "terminating connection due to", "Connection reset by peer", "could not receive data from server", "lost synchronization"]) {
+    if any(&[
+        "server closed the connection unexpectedly",
+        "terminating connection due to",
+        "Connection reset by peer",
+        "could not receive data from server",
+        "lost synchronization",
+    ]) {
         return Failure::unreachable(format!("the connection to PostgreSQL was lost: {last}"))
             .hint("look into the server's log for why it ended the connection");
     }
-    if any(&["the database system is starting up", "the database system is shutting down", "the database system is in recovery", "too many clients", "remaining connection slots"]) {
-        return Failure::unreachable(format!("PostgreSQL takes no connection now: {last}")).hint("try again once it does");
+    if any(&[
+        "the database system is starting up",
+        "the database system is shutting down",
+        "the database system is in recovery",
+        "too many clients",
+        "remaining connection slots",
+    ]) {
+        return Failure::unreachable(format!("PostgreSQL takes no connection now: {last}"))
+            .hint("try again once it does");
     }
-    if any(&["permission denied", "must be superuser", "must be owner", "must be member", "row-level security"]) {
+    if any(&[
+        "permission denied",
+        "must be superuser",
+        "must be owner",
+        "must be member",
+        "row-level security",
+    ]) {
         let failure = Failure::access_denied(format!("the user lacks a right: {last}"));
         return if said("pg_authid") {
             failure.hint("only a superuser can read the passwords of roles: add --option no-role-passwords=true")
@@ -64,10 +110,18 @@ pub(crate) fn explain(tool: &str, code: Option<i32>, stderr: &str) -> Failure {
         };
     }
     if any(&["No space left on device", "could not extend file"]) {
-        return Failure::database(format!("a disk is full: {last}")).hint("free space where the server or Plan B's work directory lies");
+        return Failure::database(format!("a disk is full: {last}"))
+            .hint("free space where the server or Plan B's work directory lies");
     }
-    if any(&["deadlock detected", "canceling statement due to", "could not serialize", "lock timeout"]) {
-        return Failure::database(last).hint("something else held the tables; try again when it is quieter").retryable();
+    if any(&[
+        "deadlock detected",
+        "canceling statement due to",
+        "could not serialize",
+        "lock timeout",
+    ]) {
+        return Failure::database(last)
+            .hint("something else held the tables; try again when it is quieter")
+            .retryable();
     }
     if said("unrecognized configuration parameter") {
         return Failure::tool(format!("the dump or the tool is newer than the server: {last}"))
@@ -79,27 +133,50 @@ pub(crate) fn explain(tool: &str, code: Option<i32>, stderr: &str) -> Failure {
             .code(FailureCode::ToolUnfit)
             .hint("update psql to 13.22, 14.19, 15.14, 16.10, 17.6, 18 or newer");
     }
-    if any(&["unsupported version (", "could not read from input file", "did not find magic string", "input file does not appear to be a valid archive", "unexpected end of file", "corrupt tar header"]) {
+    if any(&[
+        "unsupported version (",
+        "could not read from input file",
+        "did not find magic string",
+        "input file does not appear to be a valid archive",
+        "unexpected end of file",
+        "corrupt tar header",
+    ]) {
         return if said("unsupported version (") {
             Failure::tool(format!("pg_restore is older than the pg_dump that made this backup: {last}"))
                 .code(FailureCode::ToolUnfit)
                 .hint("use a pg_restore of that version or newer: --tool-path pg_restore=/path/to/pg_restore")
         } else {
-            Failure::damaged(format!("{tool} cannot read the dump: {last}")).hint("planb verify says whether the stored backup is whole")
+            Failure::damaged(format!("{tool} cannot read the dump: {last}"))
+                .hint("planb verify says whether the stored backup is whole")
         };
     }
-    if any(&["encoding \"", "locale"]) && any(&["is incompatible with", "does not match locale", "invalid locale name"]) {
-        return Failure::settings(last).hint("say --option encoding= and --option locale= for the new database");
+    if any(&["encoding \"", "locale"])
+        && any(&[
+            "is incompatible with",
+            "does not match locale",
+            "invalid locale name",
+        ])
+    {
+        return Failure::settings(last)
+            .hint("say --option encoding= and --option locale= for the new database");
     }
     if said("extension \"") && any(&["is not available", "control file"]) {
-        return Failure::database(format!("the server lacks an extension that the dump needs: {last}"))
-            .hint("install it on the server that is restored into, in the version that the source has");
+        return Failure::database(format!(
+            "the server lacks an extension that the dump needs: {last}"
+        ))
+        .hint(
+            "install it on the server that is restored into, in the version that the source has",
+        );
     }
     if said("already exists") {
         return Failure::settings(format!("the target is not empty: {last}"))
             .hint("restore into a database that does not exist yet, or add --replace");
     }
-    if any(&["unrecognized option", "invalid option", "too many command-line arguments"]) {
+    if any(&[
+        "unrecognized option",
+        "invalid option",
+        "too many command-line arguments",
+    ]) {
         return Failure::settings(format!("{tool} does not know an argument: {last}"))
             .hint("check the extra arguments after --, and the tool's version");
     }
@@ -108,21 +185,49 @@ pub(crate) fn explain(tool: &str, code: Option<i32>, stderr: &str) -> Failure {
 
 /// The line that says most: the last error, else the last that is no note.
 fn last_error(stderr: &str) -> String {
-    let lines = || stderr.lines().map(str::trim).filter(|line| !line.is_empty());
-    let notes = ["HINT:", "DETAIL:", "CONTEXT:", "LINE ", "Is the server running", "^", "Command was:"];
-    let is_error = |line: &&str| ["FATAL:", "ERROR:", "error:", "PANIC:"].iter().any(|word| line.contains(word));
+    let lines = || {
+        stderr
+            .lines()
+            .map(str::trim)
+            .filter(|line| !line.is_empty())
+    };
+    let notes = [
+        "HINT:",
+        "DETAIL:",
+        "CONTEXT:",
+        "LINE ",
+        "Is the server running",
+        "^",
+        "Command was:",
+    ];
+    let is_error = |line: &&str| {
+        ["FATAL:", "ERROR:", "error:", "PANIC:"]
+            .iter()
+            .any(|word| line.contains(word))
+    };
     let line = lines()
         .rfind(is_error)
         .or_else(|| lines().rfind(|line| !notes.iter().any(|note| line.starts_with(note))))
         .unwrap_or("it said nothing");
-    let at = ["FATAL:  ", "ERROR:  ", "error: "].iter().filter_map(|word| line.rfind(word).map(|at| at + word.len())).max();
+    let at = ["FATAL:  ", "ERROR:  ", "error: "]
+        .iter()
+        .filter_map(|word| line.rfind(word).map(|at| at + word.len()))
+        .max();
     let text = at.and_then(|at| line.get(at..)).unwrap_or(line);
-    if text.chars().count() > 300 { text.chars().take(300).chain(['…']).collect() } else { text.to_owned() }
+    if text.chars().count() > 300 {
+        text.chars().take(300).chain(['…']).collect()
+    } else {
+        text.to_owned()
+    }
 }
 
 /// `pg_dump: detail: server version: 18.1; pg_dump version: 15.20`
 fn tool_version(stderr: &str) -> Option<Version> {
-    stderr.split("pg_dump version: ").nth(1).or_else(|| stderr.split("pg_dumpall version: ").nth(1)).and_then(Version::parse)
+    stderr
+        .split("pg_dump version: ")
+        .nth(1)
+        .or_else(|| stderr.split("pg_dumpall version: ").nth(1))
+        .and_then(Version::parse)
 }
 
 #[cfg(test)]
@@ -133,7 +238,9 @@ mod tests {
 
     #[test]
     fn what_the_tools_said() {
-        use FailureCode::{AccessDenied, Damaged, Failed, InvalidRequest, MissingDatabase, ToolUnfit, Unreachable};
+        use FailureCode::{
+            AccessDenied, Damaged, Failed, InvalidRequest, MissingDatabase, ToolUnfit, Unreachable,
+        };
         let head = "psql: error: connection to server at \"127.0.0.1\", port 1 failed: ";
         for (stderr, code, blame) in [
             (format!("{head}FATAL:  password authentication failed for user \"x\"\n"), AccessDenied, Blame::Settings),
@@ -168,12 +275,19 @@ mod tests {
     fn versions_are_named() {
         let stderr = "pg_dump: error: aborting because of server version mismatch\npg_dump: detail: server version: 18.1; pg_dump version: 15.20\n";
         let failure = explain("pg_dump", Some(1), stderr);
-        assert_eq!(failure.message, "pg_dump 15.20 is older than the server, PostgreSQL 18.1, and cannot dump it");
+        assert_eq!(
+            failure.message,
+            "pg_dump 15.20 is older than the server, PostgreSQL 18.1, and cannot dump it"
+        );
     }
 
     #[test]
     fn words_are_short() {
-        let failure = explain("psql", Some(2), "psql: error: connection to server failed: FATAL:  database \"y\" does not exist\n");
+        let failure = explain(
+            "psql",
+            Some(2),
+            "psql: error: connection to server failed: FATAL:  database \"y\" does not exist\n",
+        );
         assert_eq!(failure.message, "database \"y\" does not exist");
     }
 }

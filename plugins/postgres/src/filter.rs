@@ -8,6 +8,7 @@
 use planb_sdk::{Artifact, Failure, Filter, RestoreRequest, quote};
 
 use crate::backup::GLOBALS;
+use crate::inspect;
 use crate::names::{self, Touch};
 use crate::restore;
 use crate::scan::{Event, Scanner};
@@ -27,6 +28,10 @@ pub struct PlainFilter {
     keep_transaction_timeout: bool,
     no_owner: bool,
     no_privileges: bool,
+    /// psql holds the whole restore in one transaction.
+    single: bool,
+    /// pg_dump's last comment was seen, and no statement after it.
+    ended: bool,
     restrict: Restrict,
 }
 
@@ -53,6 +58,8 @@ impl Filter for PlainFilter {
             keep_transaction_timeout: restore::knows_transaction_timeout(inner.server()),
             no_owner: inner.toggle("no-owner").unwrap_or_default(),
             no_privileges: inner.toggle("no-privileges").unwrap_or_default(),
+            single: !globals && inner.toggle("single-transaction").unwrap_or_default(),
+            ended: false,
             restrict: Restrict::Start,
         }
     }
@@ -88,7 +95,11 @@ impl Filter for PlainFilter {
 
     fn finish(mut self) -> Result<Vec<u8>, Failure> {
         // What is left can only be blank: a statement or a command that does not end is no end of a dump.
-        if self.held.trim_ascii().is_empty() && !self.scanner.in_rows() && !matches!(self.restrict, Restrict::Open(_)) {
+        if self.ended
+            && self.held.trim_ascii().is_empty()
+            && !self.scanner.in_rows()
+            && !matches!(self.restrict, Restrict::Open(_))
+        {
             return Ok(std::mem::take(&mut self.held));
         }
         Err(Failure::damaged("the dump ends in the middle"))
@@ -100,7 +111,11 @@ impl PlainFilter {
     fn pass(&mut self, event: Event, out: &mut Vec<u8>) -> Result<(), Failure> {
         let overlong = std::mem::take(&mut self.overlong);
         match event {
-            Event::Comment | Event::Rows => out.append(&mut self.held),
+            Event::Comment | Event::Rows => {
+                self.ended |=
+                    inspect::END_MARKS.contains(&self.scanner.comment()) && event == Event::Comment;
+                out.append(&mut self.held);
+            }
             Event::Meta => {
                 self.meta()?;
                 if self.keep_restrict {
@@ -110,6 +125,7 @@ impl PlainFilter {
                 }
             }
             Event::Statement => {
+                self.ended = false;
                 if self.restrict == Restrict::Start {
                     self.restrict = Restrict::None;
                 }
@@ -139,9 +155,15 @@ impl PlainFilter {
         };
         self.restrict = match &self.restrict {
             Restrict::Start if let Some(key) = key(b"\\restrict ") => Restrict::Open(key),
-            Restrict::Open(open) if key(b"\\unrestrict ").as_ref() == Some(open) => Restrict::Closed,
+            Restrict::Open(open) if key(b"\\unrestrict ").as_ref() == Some(open) => {
+                Restrict::Closed
+            }
             _ => {
-                let command: String = String::from_utf8_lossy(meta).chars().take(40).filter(|c| !c.is_control()).collect();
+                let command: String = String::from_utf8_lossy(meta)
+                    .chars()
+                    .take(40)
+                    .filter(|c| !c.is_control())
+                    .collect();
                 return Err(restore::refused(&format!("the psql command {command}")));
             }
         };
@@ -153,8 +175,11 @@ impl PlainFilter {
         let starts = |prefix: &str| head.starts_with(prefix.as_bytes());
         let unknown = !self.keep_transaction_timeout && starts("SET transaction_timeout ");
         let owner = self.no_owner && starts("ALTER ") && sets_owner(head);
-        let privilege = self.no_privileges && (starts("GRANT ") || starts("REVOKE ") || starts("ALTER DEFAULT PRIVILEGES "));
-        !(unknown || owner || privilege)
+        let privilege = self.no_privileges
+            && (starts("GRANT ") || starts("REVOKE ") || starts("ALTER DEFAULT PRIVILEGES "));
+        // pg_dump puts large objects into a transaction of their own, whose COMMIT would end the one around it all.
+        let transaction = self.single && (head == b"BEGIN" || head == b"COMMIT");
+        !(unknown || owner || privilege || transaction)
     }
 
     /// Roles and tablespaces that exist already are no error: `CREATE ROLE` has no IF NOT EXISTS, so psql is
@@ -164,13 +189,18 @@ impl PlainFilter {
             return None;
         }
         let head = self.scanner.head();
-        let Touch::Makes(kind, name) = names::touched(head) else { return None };
+        let Touch::Makes(kind, name) = names::touched(head) else {
+            return None;
+        };
         let (catalog, column) = match kind {
             "role" => ("pg_roles", "rolname"),
             "tablespace" => ("pg_tablespace", "spcname"),
             _ => return None,
         };
-        let plain = match name.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
+        let plain = match name
+            .strip_prefix('"')
+            .and_then(|rest| rest.strip_suffix('"'))
+        {
             Some(quoted) => quoted.replace("\"\"", "\""),
             None => name,
         };
@@ -189,8 +219,13 @@ fn is_globals(artifact: &Artifact) -> bool {
 /// `ALTER ... OWNER TO name`, as pg_dump writes it.
 fn sets_owner(head: &[u8]) -> bool {
     let marker = b" OWNER TO ";
-    let Some(at) = memchr::memmem::rfind(head, marker) else { return false };
-    let rest = head.get(at + marker.len()..).unwrap_or_default().trim_ascii();
+    let Some(at) = memchr::memmem::rfind(head, marker) else {
+        return false;
+    };
+    let rest = head
+        .get(at + marker.len()..)
+        .unwrap_or_default()
+        .trim_ascii();
     names::name(rest).is_some_and(|name| name.len() == rest.len())
 }
 
@@ -201,14 +236,28 @@ mod tests {
     use super::*;
     use crate::testing::restore_request;
 
+    const END: &str = "-- PostgreSQL database dump complete\n";
+
+    /// What becomes of a dump with its end mark, without it again.
     fn filter(change: impl Fn(&mut RestoreRequest), dump: &str) -> Result<String, String> {
+        let out = bare(change, &format!("{dump}{END}"))?;
+        out.strip_suffix(END)
+            .map(str::to_owned)
+            .ok_or_else(|| "the end mark is gone".to_owned())
+    }
+
+    fn bare(change: impl Fn(&mut RestoreRequest), dump: &str) -> Result<String, String> {
         let run = |size: usize| {
             let mut request = restore_request("orders", TargetState::Empty);
             change(&mut request);
             let mut filter = PlainFilter::new(&request);
             let mut out = Vec::new();
             for chunk in dump.as_bytes().chunks(size) {
-                out.extend(filter.push(chunk.to_vec()).map_err(|failure| failure.message)?);
+                out.extend(
+                    filter
+                        .push(chunk.to_vec())
+                        .map_err(|failure| failure.message)?,
+                );
             }
             out.extend(filter.finish().map_err(|failure| failure.message)?);
             Ok(String::from_utf8(out).unwrap())
@@ -224,10 +273,18 @@ mod tests {
     fn an_honest_dump_goes_through_unchanged() {
         let dump = "--\n\n\\restrict abc1\n\nSET a = 1;\nCOPY t FROM stdin;\n\\\\! x\n\\.\n\n\nSELECT '\\! x';\n--\n\n\\unrestrict abc1\n\n";
         assert_eq!(filter(|_| (), dump).as_deref(), Ok(dump));
-        let older = |request: &mut RestoreRequest| request.request.tools.iter_mut().for_each(|tool| tool.version = Some("15.13".to_owned()));
+        let older = |request: &mut RestoreRequest| {
+            request
+                .request
+                .tools
+                .iter_mut()
+                .for_each(|tool| tool.version = Some("15.13".to_owned()));
+        };
         assert_eq!(
             filter(older, dump).as_deref(),
-            Ok("--\n\n\nSET a = 1;\nCOPY t FROM stdin;\n\\\\! x\n\\.\n\n\nSELECT '\\! x';\n--\n\n\n")
+            Ok(
+                "--\n\n\nSET a = 1;\nCOPY t FROM stdin;\n\\\\! x\n\\.\n\n\nSELECT '\\! x';\n--\n\n\n"
+            )
         );
     }
 
@@ -250,28 +307,62 @@ mod tests {
             "/* ' */ \\! id\n-- '\n",
             "SELECT $a$ $b$ $a$; \\! id\n",
         ] {
-            assert!(filter(|_| (), dump).unwrap_err().starts_with("the dump holds "), "{dump}");
+            assert!(
+                filter(|_| (), dump)
+                    .unwrap_err()
+                    .starts_with("the dump holds "),
+                "{dump}"
+            );
         }
     }
 
     #[test]
     fn a_dump_that_ends_in_the_middle() {
-        for dump in ["SELECT 1", "COPY t FROM stdin;\n1\n", "\\restrict a\nSELECT 1;\n", "SELECT 'a;\n", "/* a"] {
-            assert_eq!(filter(|_| (), dump).unwrap_err(), "the dump ends in the middle", "{dump}");
+        for dump in [
+            "SELECT 1",
+            "SELECT 1;\n",
+            "COPY t FROM stdin;\n1\n",
+            "\\restrict a\nSELECT 1;\n",
+            "SELECT 'a;\n",
+            "/* a",
+            "",
+        ] {
+            assert_eq!(
+                bare(|_| (), dump).unwrap_err(),
+                "the dump ends in the middle",
+                "{dump}"
+            );
         }
     }
 
     #[test]
     fn what_the_target_does_not_want() {
         let dump = "SET transaction_timeout = 0;\nALTER TABLE public.t OWNER TO \"a b\";\nGRANT ALL ON t TO x;\nSELECT ' OWNER TO x';\n";
-        assert_eq!(filter(|_| (), dump).unwrap(), dump.trim_start_matches("SET transaction_timeout = 0;"));
-        let bare = |request: &mut RestoreRequest| {
+        assert_eq!(
+            filter(|_| (), dump).unwrap(),
+            dump.trim_start_matches("SET transaction_timeout = 0;")
+        );
+        let plain = |request: &mut RestoreRequest| {
             request.request.server_version = Some("17.0".to_owned());
             for name in ["no-owner", "no-privileges"] {
-                request.request.settings.push((name.to_owned(), "true".to_owned()));
+                request
+                    .request
+                    .settings
+                    .push((name.to_owned(), "true".to_owned()));
             }
         };
-        assert_eq!(filter(bare, dump).unwrap(), "SET transaction_timeout = 0;\nSELECT ' OWNER TO x';\n");
+        assert_eq!(
+            filter(plain, dump).unwrap(),
+            "SET transaction_timeout = 0;\nSELECT ' OWNER TO x';\n"
+        );
+    }
+
+    #[test]
+    fn one_transaction_stays_one() {
+        let dump = "SELECT 1;\nBEGIN;\nSELECT 2;\nCOMMIT;\n";
+        assert_eq!(filter(|_| (), dump).unwrap(), "SELECT 1;\nSELECT 2;\n");
+        let several = |request: &mut RestoreRequest| request.request.settings.clear();
+        assert_eq!(filter(several, dump).unwrap(), dump);
     }
 
     #[test]

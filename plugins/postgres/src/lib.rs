@@ -11,6 +11,8 @@
 //! | `filter` | what a plain dump may not do on its way back |
 //! | `explain` | what the tools' last words mean |
 
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test may panic"))]
+
 mod backup;
 mod connect;
 mod describe;
@@ -26,8 +28,8 @@ mod scratch;
 mod testing;
 
 use planb_sdk::{
-    Answer, BackupPlan, Description, Engine, Failure, Query, QueryPlan, Request, RestorePlan, RestoreRequest,
-    ScratchPlan, SeedPlan,
+    Answer, BackupPlan, Description, Engine, Failure, Query, QueryPlan, Request, RestorePlan,
+    RestoreRequest, ScratchPlan, SeedPlan,
 };
 
 /// The PostgreSQL engine.

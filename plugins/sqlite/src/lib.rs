@@ -9,6 +9,8 @@
 //! | `filter` | what a dump may not do on its way back |
 //! | `explain` | what the program's last words mean |
 
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test may panic"))]
+
 mod describe;
 mod explain;
 mod filter;
@@ -18,8 +20,8 @@ mod query;
 mod scan;
 
 use planb_sdk::{
-    Answer, BackupPlan, Description, Engine, Failure, Query, QueryPlan, Request, RestorePlan, RestoreRequest,
-    ScratchPlan, SeedPlan,
+    Answer, BackupPlan, Description, Engine, Failure, Query, QueryPlan, Request, RestorePlan,
+    RestoreRequest, ScratchPlan, SeedPlan,
 };
 
 /// The SQLite engine.

@@ -21,7 +21,11 @@ enum Lex {
     Dash,
     Slash,
     LineComment,
-    BlockComment { stars: u32, begins: bool, star: bool },
+    BlockComment {
+        stars: u32,
+        begins: bool,
+        star: bool,
+    },
     /// The values of an INSERT that `.dump` wrote: nothing but strings and the end matters.
     Values,
 }
@@ -47,6 +51,8 @@ pub(crate) struct Scanner {
     trigger: Trigger,
     line_start: bool,
     ended: bool,
+    /// In the values of a row that are skipped through.
+    values: bool,
     /// Skip through the values of an INSERT. Right for a dump that sqlite3 just wrote, not for one that was tampered with.
     trusting: bool,
 }
@@ -62,6 +68,7 @@ impl Scanner {
             trigger: Trigger::No,
             line_start: true,
             ended: false,
+            values: false,
             trusting,
         }
     }
@@ -96,17 +103,26 @@ impl Scanner {
             Lex::Quoted(end) => {
                 let found = memchr(end, rest);
                 let read = found.map_or(rest.len(), |at| at + 1);
-                self.push(rest.get(..read).unwrap_or_default());
+                if !self.values {
+                    self.push(rest.get(..read).unwrap_or_default());
+                }
                 if found.is_some() {
-                    self.lex = if self.trusting && self.in_values() { Lex::Values } else { Lex::Normal };
+                    self.lex = if self.values {
+                        Lex::Values
+                    } else {
+                        Lex::Normal
+                    };
                     self.line_start = false;
                 }
                 return (read, None);
             }
             Lex::Values => {
-                let Some(at) = memchr2(b'\'', b';', rest) else { return (rest.len(), None) };
+                let Some(at) = memchr2(b'\'', b';', rest) else {
+                    return (rest.len(), None);
+                };
                 if rest.get(at) == Some(&b';') {
                     self.lex = Lex::Normal;
+                    self.values = false;
                     self.line_start = false;
                     self.ended = true;
                     return (at + 1, Some(Event::Statement));
@@ -115,19 +131,31 @@ impl Scanner {
                 return (at + 1, None);
             }
             Lex::LineComment => {
-                let Some(at) = memchr(b'\n', rest) else { return (rest.len(), None) };
+                let Some(at) = memchr(b'\n', rest) else {
+                    return (rest.len(), None);
+                };
                 self.lex = Lex::Normal;
                 self.line_start = true;
                 return (at + 1, None);
             }
             Lex::Dash if first == b'-' => self.lex = Lex::LineComment,
-            Lex::Slash if first == b'*' => self.lex = Lex::BlockComment { stars: 1, begins: true, star: false },
+            Lex::Slash if first == b'*' => {
+                self.lex = Lex::BlockComment {
+                    stars: 1,
+                    begins: true,
+                    star: false,
+                }
+            }
             Lex::Dash | Lex::Slash => {
                 self.push(if self.lex == Lex::Dash { b"-" } else { b"/" });
                 self.lex = Lex::Normal;
                 return (0, None);
             }
-            Lex::BlockComment { stars, begins, star } => {
+            Lex::BlockComment {
+                stars,
+                begins,
+                star,
+            } => {
                 if star && first == b'/' {
                     self.lex = Lex::Normal;
                     self.line_start = false;
@@ -135,7 +163,11 @@ impl Scanner {
                 }
                 let begins = begins && first == b'*';
                 let stars = stars + u32::from(begins);
-                self.lex = Lex::BlockComment { stars, begins, star: first == b'*' };
+                self.lex = Lex::BlockComment {
+                    stars,
+                    begins,
+                    star: first == b'*',
+                };
                 if begins && stars == 4 && self.head.is_empty() {
                     return (1, Some(Event::Error));
                 }
@@ -163,9 +195,11 @@ impl Scanner {
                 continue;
             }
             if !self.word.is_empty() {
+                let values = self.word == b"values";
                 self.word_ended();
-                if self.trusting && byte == b'(' && self.in_values() {
+                if values && byte == b'(' && self.is_row() {
                     self.put(byte);
+                    self.values = true;
                     self.lex = Lex::Values;
                     return (read, None);
                 }
@@ -240,14 +274,22 @@ impl Scanner {
         }
     }
 
-    /// The statement is the row of a table: `INSERT INTO name VALUES(`.
-    fn in_values(&self) -> bool {
-        self.head.starts_with(b"INSERT INTO ") && row_values(&self.head)
+    /// The statement that has come to its VALUES is a row of a table, and nothing has to be known of it.
+    fn is_row(&self) -> bool {
+        self.trusting
+            && self
+                .head
+                .strip_prefix(b"INSERT INTO ")
+                .is_some_and(|table| {
+                    // Rows of the schema make virtual tables.
+                    !table.starts_with(b"sqlite_schema") && !table.starts_with(b"sqlite_master")
+                })
     }
 
     fn push(&mut self, bytes: &[u8]) {
         let room = HEAD.saturating_sub(self.head.len());
-        self.head.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
+        self.head
+            .extend_from_slice(bytes.get(..room).unwrap_or(bytes));
     }
 
     fn put(&mut self, byte: u8) {
@@ -255,17 +297,6 @@ impl Scanner {
             self.head.push(byte);
         }
     }
-}
-
-/// Whether a head has come to ` VALUES(`, with or without columns before, outside the table's name.
-fn row_values(head: &[u8]) -> bool {
-    let after = name_and_rest(head.get(b"INSERT INTO ".len()..).unwrap_or_default()).map(|(_, rest)| rest);
-    let Some(rest) = after else { return false };
-    let rest = match rest.strip_prefix(b"(") {
-        Some(columns) => columns.iter().position(|&byte| byte == b')').and_then(|at| columns.get(at + 1..)).unwrap_or_default(),
-        None => rest,
-    };
-    rest.trim_ascii_start().starts_with(b"VALUES")
 }
 
 /// A name in any of SQLite's quotes, and what follows it. The name comes without them.
@@ -276,8 +307,13 @@ pub(crate) fn name_and_rest(text: &[u8]) -> Option<(String, &[u8])> {
         b'"' | b'\'' | b'`' => first,
         b'[' => b']',
         _ => {
-            let plain = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_' || *byte == b'$' || *byte >= 0x80;
-            let end = text.iter().position(|byte| !plain(byte)).unwrap_or(text.len());
+            let plain = |byte: &u8| {
+                byte.is_ascii_alphanumeric() || *byte == b'_' || *byte == b'$' || *byte >= 0x80
+            };
+            let end = text
+                .iter()
+                .position(|byte| !plain(byte))
+                .unwrap_or(text.len());
             let (name, rest) = text.split_at(end);
             return (!name.is_empty()).then(|| (String::from_utf8_lossy(name).into_owned(), rest));
         }
@@ -309,8 +345,12 @@ mod tests {
                 let (read, event) = scanner.next(rest);
                 rest = &rest[read..];
                 match event {
-                    Some(Event::Statement) if trusting => seen.push(String::from_utf8_lossy(&scanner.head()[..3]).into_owned()),
-                    Some(Event::Statement) => seen.push(String::from_utf8_lossy(scanner.head()).into_owned()),
+                    Some(Event::Statement) if trusting => {
+                        seen.push(String::from_utf8_lossy(&scanner.head()[..3]).into_owned());
+                    }
+                    Some(Event::Statement) => {
+                        seen.push(String::from_utf8_lossy(scanner.head()).into_owned());
+                    }
                     Some(event) => seen.push(format!("{event:?}")),
                     None => {}
                 }
@@ -322,22 +362,48 @@ mod tests {
     #[track_caller]
     fn check(script: &str, expected: &[&str]) {
         for size in 1..=script.len() {
-            assert_eq!(events(script.as_bytes(), size, false), expected, "chunks of {size}");
-            let short: Vec<String> = expected.iter().map(|text| if text.contains(' ') { text[..3].to_owned() } else { (*text).to_owned() }).collect();
-            assert_eq!(events(script.as_bytes(), size, true), short, "trusting, chunks of {size}");
+            assert_eq!(
+                events(script.as_bytes(), size, false),
+                expected,
+                "chunks of {size}"
+            );
+            let short: Vec<String> = expected
+                .iter()
+                .map(|text| {
+                    if text.contains(' ') {
+                        text[..3].to_owned()
+                    } else {
+                        (*text).to_owned()
+                    }
+                })
+                .collect();
+            assert_eq!(
+                events(script.as_bytes(), size, true),
+                short,
+                "trusting, chunks of {size}"
+            );
         }
     }
 
     #[test]
     fn statements_strings_and_triggers() {
-        check("INSERT INTO a VALUES(1,'x;''\n.y');\nINSERT INTO \"b VALUES(\"(c) VALUES(';');\n", &[
-            "INSERT INTO a VALUES(1,'x;''\n.y')",
-            "INSERT INTO \"b VALUES(\"(c) VALUES(';')",
-        ]);
-        check("CREATE TABLE [a;'] (b -- ;\n/* ' */);SELECT `;`;\n", &["CREATE TABLE [a;'] (b )", "SELECT `;`"]);
+        check(
+            "INSERT INTO a VALUES(1,'x;''\n.y');\nINSERT INTO \"b VALUES(\"(c) VALUES(';');\n",
+            &[
+                "INSERT INTO a VALUES(1,'x;''\n.y')",
+                "INSERT INTO \"b VALUES(\"(c) VALUES(';')",
+            ],
+        );
+        check(
+            "CREATE TABLE [a;'] (b -- ;\n/* ' */);SELECT `;`;\n",
+            &["CREATE TABLE [a;'] (b )", "SELECT `;`"],
+        );
         check(
             "CREATE TEMP TRIGGER t BEGIN INSERT INTO a VALUES(1); SELECT CASE WHEN 1 THEN 2 END; END;\nSELECT 1;",
-            &["CREATE TEMP TRIGGER t BEGIN INSERT INTO a VALUES(1); SELECT CASE WHEN 1 THEN 2 END; END", "SELECT 1"],
+            &[
+                "CREATE TEMP TRIGGER t BEGIN INSERT INTO a VALUES(1); SELECT CASE WHEN 1 THEN 2 END; END",
+                "SELECT 1",
+            ],
         );
     }
 
@@ -345,7 +411,10 @@ mod tests {
     fn commands_and_errors() {
         check(".shell id\n", &["DotCommand"]);
         check("SELECT '\n.a', 1.5\n.b", &["DotCommand"]);
-        check("/****** CORRUPTION ERROR *******/\nSELECT 1;", &["Error", "SELECT 1"]);
+        check(
+            "/****** CORRUPTION ERROR *******/\nSELECT 1;",
+            &["Error", "SELECT 1"],
+        );
     }
 
     #[test]
@@ -357,7 +426,10 @@ mod tests {
             ("`a``b` ", "a`b", " "),
             ("[a\"b] ", "a\"b", " "),
         ] {
-            assert_eq!(name_and_rest(text.as_bytes()), Some((name.to_owned(), rest.as_bytes())));
+            assert_eq!(
+                name_and_rest(text.as_bytes()),
+                Some((name.to_owned(), rest.as_bytes()))
+            );
         }
         assert_eq!(name_and_rest(b"\"a"), None);
     }

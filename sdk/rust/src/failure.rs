@@ -5,7 +5,13 @@ use crate::{Blame, Failure, FailureCode};
 impl Failure {
     /// A failure with its code and whose fault it is. One sentence, without a full stop.
     pub fn new(code: FailureCode, blame: Blame, message: impl Into<String>) -> Self {
-        Self { code, blame, message: message.into(), hint: None, retryable: false }
+        Self {
+            code,
+            blame,
+            message: message.into(),
+            hint: None,
+            retryable: false,
+        }
     }
 
     /// A setting, or a combination of some, is not possible.
@@ -55,7 +61,10 @@ impl Failure {
 
     /// What is left to say of a tool that failed in a way the engine does not know: its last line.
     pub fn of_tool(tool: &str, code: Option<i32>, stderr: &str) -> Self {
-        let how = code.map_or_else(|| "was ended by a signal".to_owned(), |code| format!("ended with exit code {code}"));
+        let how = code.map_or_else(
+            || "was ended by a signal".to_owned(),
+            |code| format!("ended with exit code {code}"),
+        );
         match last_line(stderr) {
             Some(line) => Self::tool(format!("{tool} {how}: {line}")),
             None => Self::tool(format!("{tool} {how} and said nothing")),
@@ -86,8 +95,15 @@ impl Failure {
 
 /// The last line that says anything, cut to a length that fits into a message.
 fn last_line(stderr: &str) -> Option<String> {
-    let line = stderr.lines().map(str::trim).rfind(|line| !line.is_empty())?;
-    Some(if line.chars().count() > 300 { line.chars().take(300).chain(['…']).collect() } else { line.to_owned() })
+    let line = stderr
+        .lines()
+        .map(str::trim)
+        .rfind(|line| !line.is_empty())?;
+    Some(if line.chars().count() > 300 {
+        line.chars().take(300).chain(['…']).collect()
+    } else {
+        line.to_owned()
+    })
 }
 
 #[cfg(test)]
@@ -96,8 +112,14 @@ mod tests {
 
     #[test]
     fn last_words() {
-        assert_eq!(Failure::of_tool("t", Some(3), "a\nb: no\n\n").message, "t ended with exit code 3: b: no");
-        assert_eq!(Failure::of_tool("t", None, " ").message, "t was ended by a signal and said nothing");
+        assert_eq!(
+            Failure::of_tool("t", Some(3), "a\nb: no\n\n").message,
+            "t ended with exit code 3: b: no"
+        );
+        assert_eq!(
+            Failure::of_tool("t", None, " ").message,
+            "t was ended by a signal and said nothing"
+        );
         assert!(Failure::of_tool("t", None, &"é".repeat(9000)).message.len() < 700);
     }
 }

@@ -114,10 +114,11 @@ pub mod quote;
 mod request;
 
 pub use bindings::planb::engine::types::{
-    Answer, Arg, ArgPiece, Artifact, Backslash, BackupPlan, Blame, Command, Connection, Description, Encoding, EnvVar,
-    Failure, FailureCode, FoundTool, Input, Inspection, Kind, Mode, NamedSecret, Object, OptionArg, Output,
-    PrivateFile, PrivatePiece, Purpose, Query, QueryPlan, Request, RestorePlan, RestoreRequest, ScratchPlan, Scope,
-    ScopeKind, Secret, SeedPlan, Setting, Sink, Source, StdoutSource, TargetState, Tool, Trim,
+    Answer, Arg, ArgPiece, Artifact, Backslash, BackupPlan, Blame, Command, Connection,
+    Description, Encoding, EnvVar, Failure, FailureCode, FoundTool, Input, Inspection, Kind, Mode,
+    NamedSecret, Object, OptionArg, Output, PrivateFile, PrivatePiece, Purpose, Query, QueryPlan,
+    Request, RestorePlan, RestoreRequest, Scope, ScopeKind, ScratchPlan, Secret, SeedPlan, Setting,
+    Sink, Source, StdoutSource, TargetState, Tool, Trim,
 };
 pub use command::{WorkPath, path};
 pub use engine::{Engine, Filter, Inspector, NoFilter, NoInspector};

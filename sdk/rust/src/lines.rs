@@ -21,7 +21,10 @@ impl Default for Lines {
 impl Lines {
     /// Lines of at most this many bytes.
     pub fn with_limit(limit: usize) -> Self {
-        Self { held: Vec::new(), limit }
+        Self {
+            held: Vec::new(),
+            limit,
+        }
     }
 
     /// Calls `line` with each line that ends in this chunk, without its newline.
@@ -48,7 +51,8 @@ impl Lines {
 
     fn hold(&mut self, bytes: &[u8]) {
         let room = self.limit.saturating_sub(self.held.len());
-        self.held.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
+        self.held
+            .extend_from_slice(bytes.get(..room).unwrap_or(bytes));
     }
 }
 
@@ -65,7 +69,11 @@ mod tests {
             for chunk in text.chunks(size) {
                 lines.feed(chunk, |line| seen.push(line.to_vec()));
             }
-            assert_eq!(seen, [&b"one"[..], b"", b"two three", b""], "chunks of {size}");
+            assert_eq!(
+                seen,
+                [&b"one"[..], b"", b"two three", b""],
+                "chunks of {size}"
+            );
             assert_eq!(lines.rest(), b"four");
         }
     }
@@ -77,7 +85,9 @@ mod tests {
         for _ in 0..100 {
             lines.feed(b"abcdefg", |_| ());
         }
-        lines.feed(b"\nshort\nlong and longer\n", |line| seen.push(line.to_vec()));
+        lines.feed(b"\nshort\nlong and longer\n", |line| {
+            seen.push(line.to_vec());
+        });
         assert_eq!(seen, [&b"abcdefgabc"[..], b"short", b"long and l"]);
     }
 }

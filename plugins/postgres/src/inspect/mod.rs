@@ -55,6 +55,9 @@ impl Inspector for PostgresInspector {
     }
 }
 
+/// The comments that pg_dump and pg_dumpall end a dump with.
+pub(crate) const END_MARKS: [&[u8]; 2] = [plain::END_DATABASE, plain::END_CLUSTER];
+
 /// More names than this are counted, not kept.
 const OBJECTS: usize = 500_000;
 
@@ -64,7 +67,7 @@ pub(crate) struct Objects {
     known: BTreeMap<(&'static str, String), Option<u64>>,
     /// Tables that got rows. Those that the dump did not make belong to extensions, or the dump holds rows only.
     filled: BTreeMap<String, Option<u64>>,
-    large_objects: u64,
+    large: u64,
     left_out: u64,
 }
 
@@ -87,7 +90,7 @@ impl Objects {
     }
 
     pub(crate) fn large_objects(&mut self, count: u64) {
-        self.large_objects += count;
+        self.large += count;
     }
 
     /// The objects in their order, and what is to be said of them.
@@ -108,15 +111,21 @@ impl Objects {
         if !of_extensions.is_empty() {
             let count = of_extensions.len();
             of_extensions.truncate(10);
-            findings.push(format!("rows of {count} tables that extensions make: {}", of_extensions.join(", ")));
+            findings.push(format!(
+                "rows of {count} tables that extensions make: {}",
+                of_extensions.join(", ")
+            ));
         }
         if self.left_out > 0 {
             findings.push(format!("{} more objects are not listed", self.left_out));
         }
-        let mut objects: Vec<Object> =
-            self.known.into_iter().map(|((kind, name), rows)| Object::new(kind, name).rows(rows)).collect();
-        if self.large_objects > 0 {
-            objects.push(Object::new("large-object", "pg_largeobject").rows(self.large_objects));
+        let mut objects: Vec<Object> = self
+            .known
+            .into_iter()
+            .map(|((kind, name), rows)| Object::new(kind, name).rows(rows))
+            .collect();
+        if self.large > 0 {
+            objects.push(Object::new("large-object", "pg_largeobject").rows(self.large));
         }
         (objects, findings)
     }

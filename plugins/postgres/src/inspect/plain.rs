@@ -7,8 +7,8 @@ use crate::names::{self, Touch};
 use crate::scan::{Event, Scanner};
 
 /// pg_dump's last words (pg_backup_archiver.c, RestoreArchive) and pg_dumpall's (pg_dumpall.c, main).
-const END_DATABASE: &[u8] = b"-- PostgreSQL database dump complete";
-const END_CLUSTER: &[u8] = b"-- PostgreSQL database cluster dump complete";
+pub(super) const END_DATABASE: &[u8] = b"-- PostgreSQL database dump complete";
+pub(super) const END_CLUSTER: &[u8] = b"-- PostgreSQL database cluster dump complete";
 /// What follows the end mark is far shorter.
 const TAIL: usize = 1024;
 
@@ -114,7 +114,9 @@ impl Plain {
                 match (&self.tail, self.bytes) {
                     (_, 0) => "the dump is empty",
                     (None, _) => "the dump has no end mark: it was cut off",
-                    (Some(tail), _) if expected.starts_with(tail) => "the dump was cut off within its end mark",
+                    (Some(tail), _) if expected.starts_with(tail) => {
+                        "the dump was cut off within its end mark"
+                    }
                     (Some(_), _) => "something follows the end mark of the dump",
                 }
                 .to_owned(),
@@ -123,6 +125,10 @@ impl Plain {
         if let Some(odd) = self.scanner.odd() {
             findings.push(format!("the dump holds {odd}"));
         }
-        Inspection { complete, objects, findings }
+        Inspection {
+            complete,
+            objects,
+            findings,
+        }
     }
 }

@@ -4,7 +4,11 @@
 //! meta-command or a row is what psql takes for one: nested comments, strings with and without backslashes and their
 //! continuation on a later line, dollar quotes, parentheses, the bodies of SQL-standard functions, rows of COPY.
 
-use memchr::{memchr, memchr_iter, memchr2, memmem};
+mod spans;
+#[cfg(test)]
+mod tests;
+
+use memchr::memchr;
 
 /// What has just ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -173,8 +177,11 @@ impl Scanner {
                 let end = memchr(b'\n', rest);
                 let text = rest.get(..end.unwrap_or(rest.len())).unwrap_or_default();
                 let room = COMMENT.saturating_sub(self.comment.len());
-                self.comment.extend_from_slice(text.get(..room).unwrap_or(text));
-                let Some(end) = end else { return (rest.len(), None) };
+                self.comment
+                    .extend_from_slice(text.get(..room).unwrap_or(text));
+                let Some(end) = end else {
+                    return (rest.len(), None);
+                };
                 self.lex = Lex::Normal;
                 self.last = b'\n';
                 self.space(b'\n');
@@ -184,8 +191,11 @@ impl Scanner {
                 let end = memchr(b'\n', rest);
                 let text = rest.get(..end.unwrap_or(rest.len())).unwrap_or_default();
                 let room = META.saturating_sub(self.meta.len());
-                self.meta.extend_from_slice(text.get(..room).unwrap_or(text));
-                let Some(end) = end else { return (rest.len(), None) };
+                self.meta
+                    .extend_from_slice(text.get(..room).unwrap_or(text));
+                let Some(end) = end else {
+                    return (rest.len(), None);
+                };
                 self.lex = Lex::Normal;
                 self.last = b'\n';
                 (end + 1, Some(Event::Meta))
@@ -259,7 +269,10 @@ impl Scanner {
         for (at, &byte) in rest.iter().enumerate() {
             let read = at + 1;
             if word_byte(byte) && (byte != b'$' || word_byte(self.last)) {
-                if self.word.len() < 16 && (!self.word.is_empty() || !word_byte(self.last)) && !(self.word.is_empty() && byte.is_ascii_digit()) {
+                // A word begins where none goes on, and not with a digit.
+                let goes_on =
+                    !self.word.is_empty() || !(word_byte(self.last) || byte.is_ascii_digit());
+                if goes_on && self.word.len() < 16 {
                     self.word.push(byte.to_ascii_lowercase());
                 }
                 self.closed = Closed::No;
@@ -280,10 +293,14 @@ impl Scanner {
                     continue;
                 }
                 b'\'' => {
-                    let continued = matches!(self.closed, Closed::Just | Closed::Newline) && self.closed_escapes;
+                    let continued = matches!(self.closed, Closed::Just | Closed::Newline)
+                        && self.closed_escapes;
                     let escapes = escape_word || continued || self.backslashes;
                     self.put(byte);
-                    self.lex = Lex::String { escapes, escaped: false };
+                    self.lex = Lex::String {
+                        escapes,
+                        escaped: false,
+                    };
                     return (read, None);
                 }
                 b'"' => {
@@ -357,9 +374,25 @@ impl Scanner {
         } else if starts_with(&self.head, b"SET standard_conforming_strings") {
             self.backslashes = ends_with(&self.head, b"off");
         } else if starts_with(&self.head, b"SET client_encoding") {
-            let unsafe_in_ascii = [&b"SJIS"[..], b"BIG5", b"GBK", b"UHC", b"JOHAB", b"GB18030", b"SHIFT_JIS_2004"];
-            let encoding: Vec<u8> = self.head.iter().filter(|byte| **byte != b'\'').copied().collect();
-            if unsafe_in_ascii.iter().any(|name| ends_with(&encoding, name)) {
+            let unsafe_in_ascii = [
+                &b"SJIS"[..],
+                b"BIG5",
+                b"GBK",
+                b"UHC",
+                b"JOHAB",
+                b"GB18030",
+                b"SHIFT_JIS_2004",
+            ];
+            let encoding: Vec<u8> = self
+                .head
+                .iter()
+                .filter(|byte| **byte != b'\'')
+                .copied()
+                .collect();
+            if unsafe_in_ascii
+                .iter()
+                .any(|name| ends_with(&encoding, name))
+            {
                 self.odd = Some("an encoding whose characters may hold quotes and backslashes");
             }
         }
@@ -375,7 +408,10 @@ impl Scanner {
             *initial = first;
         }
         self.words = self.words.saturating_add(1);
-        let routine = matches!(self.initials, [b'c', b'f' | b'p', ..] | [b'c', b'o', b'r', b'f' | b'p']);
+        let routine = matches!(
+            self.initials,
+            [b'c', b'f' | b'p', ..] | [b'c', b'o', b'r', b'f' | b'p']
+        );
         if routine && self.parens == 0 {
             match word.as_slice() {
                 b"begin" => self.begins += 1,
@@ -391,130 +427,6 @@ impl Scanner {
         self.word.clear();
     }
 
-    fn string(&mut self, rest: &[u8], escapes: bool, escaped: bool) -> usize {
-        let mut from = 0;
-        if escaped {
-            from = 1;
-            self.lex = Lex::String { escapes, escaped: false };
-        }
-        let tail = rest.get(from..).unwrap_or_default();
-        let found = if escapes { memchr2(b'\'', b'\\', tail) } else { memchr(b'\'', tail) };
-        let read = found.map_or(rest.len(), |at| from + at + 1);
-        self.push(rest.get(..read).unwrap_or_default());
-        match found.and_then(|at| tail.get(at)) {
-            Some(b'\\') => self.lex = Lex::String { escapes, escaped: true },
-            Some(_) => {
-                self.lex = Lex::Normal;
-                self.last = b'\'';
-                self.closed = Closed::Just;
-                self.closed_escapes = escapes;
-            }
-            None => {}
-        }
-        read
-    }
-
-    fn dollar_body(&mut self, rest: &[u8], mut matched: usize) -> usize {
-        let mut at = 0;
-        while at < rest.len() {
-            if matched == 0 {
-                let Some(found) = memchr(b'$', rest.get(at..).unwrap_or_default()) else {
-                    at = rest.len();
-                    break;
-                };
-                at += found + 1;
-                matched = 1;
-                continue;
-            }
-            let byte = rest.get(at).copied().unwrap_or_default();
-            if self.tag.get(matched) == Some(&byte) {
-                matched += 1;
-                at += 1;
-                if matched == self.tag.len() {
-                    self.lex = Lex::Normal;
-                    self.last = b'$';
-                    self.push(b"...$");
-                    return at;
-                }
-            } else {
-                // A tag holds no dollar sign inside, so a failed match can only begin again at this one.
-                matched = 0;
-            }
-        }
-        self.lex = Lex::DollarBody { matched };
-        at
-    }
-
-    fn block_comment(&mut self, rest: &[u8], mut depth: u32, mut last: u8) -> usize {
-        for (at, &byte) in rest.iter().enumerate() {
-            match (last, byte) {
-                (b'/', b'*') => {
-                    depth += 1;
-                    last = 0;
-                    continue;
-                }
-                (b'*', b'/') => {
-                    depth -= 1;
-                    last = 0;
-                    if depth == 0 {
-                        self.lex = Lex::Normal;
-                        self.last = b' ';
-                        self.closed = Closed::No;
-                        return at + 1;
-                    }
-                    continue;
-                }
-                _ => last = byte,
-            }
-        }
-        self.lex = Lex::BlockComment { depth, last };
-        rest.len()
-    }
-
-    /// Rows of a COPY: one a line, until a line that is `\.` alone.
-    fn copy(&mut self, rest: &[u8]) -> (usize, Option<Event>) {
-        const END: &[u8; 4] = b"\\.\r\n";
-        let mut at = 0;
-        while let Some(&byte) = rest.get(at) {
-            // At the start of a line, or in what may become the end mark.
-            if self.line != NO {
-                at += 1;
-                let ends = byte == b'\n' && (self.line == 2 || self.line == 3);
-                if ends {
-                    self.lex = Lex::Normal;
-                    self.last = b'\n';
-                    self.ended = true;
-                    return (at, Some(Event::Rows));
-                }
-                if END.get(usize::from(self.line)) == Some(&byte) {
-                    self.line += 1;
-                } else if byte == b'\n' {
-                    self.rows += 1;
-                    self.line = 0;
-                } else {
-                    self.line = NO;
-                }
-                continue;
-            }
-            // Inside a line: on to the next that begins like the end mark, counting the lines between.
-            let tail = rest.get(at..).unwrap_or_default();
-            let Some(found) = memmem::find(tail, b"\n\\.") else {
-                self.rows += memchr_iter(b'\n', tail).count() as u64;
-                self.line = match tail {
-                    [.., b'\n'] => 0,
-                    [.., b'\n', b'\\'] => 1,
-                    _ => NO,
-                };
-                return (rest.len(), None);
-            };
-            let lines = tail.get(..=found).unwrap_or_default();
-            self.rows += memchr_iter(b'\n', lines).count() as u64;
-            self.line = 2;
-            at += found + 3;
-        }
-        (rest.len(), None)
-    }
-
     fn space(&mut self, byte: u8) {
         self.closed = match self.closed {
             Closed::No => Closed::No,
@@ -526,9 +438,14 @@ impl Scanner {
 
     /// Adds bytes of the statement to its head.
     fn push(&mut self, bytes: &[u8]) {
-        let limit = if self.head.starts_with(b"COPY ") { COPY_HEAD } else { HEAD };
+        let limit = if self.head.starts_with(b"COPY ") {
+            COPY_HEAD
+        } else {
+            HEAD
+        };
         let room = limit.saturating_sub(self.head.len());
-        self.head.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
+        self.head
+            .extend_from_slice(bytes.get(..room).unwrap_or(bytes));
     }
 
     fn put(&mut self, byte: u8) {
@@ -547,90 +464,14 @@ fn word_byte(byte: u8) -> bool {
 }
 
 fn starts_with(head: &[u8], prefix: &[u8]) -> bool {
-    head.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+    head.get(..prefix.len())
+        .is_some_and(|start| start.eq_ignore_ascii_case(prefix))
 }
 
 fn ends_with(head: &[u8], suffix: &[u8]) -> bool {
     let head = head.trim_ascii_end();
-    head.len().checked_sub(suffix.len()).and_then(|at| head.get(at..)).is_some_and(|end| end.eq_ignore_ascii_case(suffix))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Everything that ends in a script, in chunks of a size.
-    fn events(script: &[u8], size: usize) -> Vec<String> {
-        let mut scanner = Scanner::new();
-        let mut seen = Vec::new();
-        for chunk in script.chunks(size) {
-            let mut rest = chunk;
-            while !rest.is_empty() {
-                let (read, event) = scanner.next(rest);
-                rest = &rest[read..];
-                let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-                match event {
-                    Some(Event::Statement) => seen.push(format!("S {} {}", text(scanner.head()), scanner.take_rows())),
-                    Some(Event::Comment) => seen.push(format!("C {}", text(scanner.comment()))),
-                    Some(Event::Meta) => seen.push(format!("M {} {}", text(scanner.meta()), scanner.meta_stands_alone())),
-                    Some(Event::Rows) => seen.push(format!("R {}", scanner.take_rows())),
-                    None => {}
-                }
-            }
-        }
-        seen
-    }
-
-    #[track_caller]
-    fn check(script: &str, expected: &[&str]) {
-        for size in 1..=script.len() {
-            assert_eq!(events(script.as_bytes(), size), expected, "chunks of {size}");
-        }
-    }
-
-    #[test]
-    fn strings_comments_and_quotes() {
-        check("SELECT 'a;''b';\n-- c;\nSELECT \"x;\"\"\", 1-1, 4/2;\n", &["S SELECT 'a;''b' 0", "C -- c;", "S SELECT \"x;\"\"\", 1-1, 4/2 0"]);
-        check("SELECT E'\\';' /* ; /* ' */ ; */;SELECT 1;\n", &["S SELECT E'\\';'  0", "S SELECT 1 0"]);
-        check("SELECT E'a'\n'\\'; \\!';\n", &["S SELECT E'a'\n'\\'; \\!' 0"]);
-        check("SELECT 'a\\'; \\! x\n", &["S SELECT 'a\\' 0", "M \\! x false"]);
-        check("SET standard_conforming_strings = off;\nSELECT 'a\\'; \\! x';\n", &["S SET standard_conforming_strings = off 0", "S SELECT 'a\\'; \\! x' 0"]);
-        check("DO $a$ ; $b$ $ $a $a$;\nSELECT $1; SELECT a$b$c;\n", &["S DO $a$...$ 0", "S SELECT $1 0", "S SELECT a$b$c 0"]);
-    }
-
-    #[test]
-    fn bodies() {
-        check("CREATE RULE r DO (SELECT 1; SELECT 2);SELECT 3;", &["S CREATE RULE r DO (SELECT 1; SELECT 2) 0", "S SELECT 3 0"]);
-        check(
-            "CREATE OR REPLACE FUNCTION f() BEGIN ATOMIC SELECT CASE WHEN a THEN b END; SELECT 1; END;SELECT 2;",
-            &["S CREATE OR REPLACE FUNCTION f() BEGIN ATOMIC SELECT CASE WHEN a THEN b END; SELECT 1; END 0", "S SELECT 2 0"],
-        );
-    }
-
-    #[test]
-    fn rows() {
-        check("COPY t (a) FROM stdin;\n1\n\\\\.\n\n;'\n\\.\n\nSELECT 1;", &["S COPY t (a) FROM stdin 0", "R 4", "S SELECT 1 0"]);
-        check("COPY t FROM stdin;\n\\.\n\\.x\n", &["S COPY t FROM stdin 0", "R 0", "M \\.x true"]);
-        check("COPY t FROM stdin;\n\\.x\n\\\n\\.\r\n\\! x\n", &["S COPY t FROM stdin 0", "R 2", "M \\! x true"]);
-        check("INSERT INTO t VALUES (1, '(', (2));\n", &["S INSERT INTO t VALUES (1, '(', (2)) 1"]);
-        check("INSERT INTO t (values, b) VALUES\n\t(1),\n\t(2);\n", &["S INSERT INTO t (values, b) VALUES\n\t(1),\n\t(2) 2"]);
-        check("INSERT INTO t DEFAULT VALUES;\n", &["S INSERT INTO t DEFAULT VALUES 1"]);
-    }
-
-    #[test]
-    fn oddities() {
-        let odd = |script: &str| {
-            let mut scanner = Scanner::new();
-            let mut rest = script.as_bytes();
-            while !rest.is_empty() {
-                let (read, _) = scanner.next(rest);
-                rest = &rest[read..];
-            }
-            scanner.odd().is_some()
-        };
-        assert!(!odd("COPY t FROM stdin;\n1\n\\.\n"));
-        assert!(odd("COPY t FROM stdin; SELECT '\n"));
-        assert!(odd("copy t from program 'rm';"));
-        assert!(odd("SET client_encoding = 'SJIS';"));
-    }
+    head.len()
+        .checked_sub(suffix.len())
+        .and_then(|at| head.get(at..))
+        .is_some_and(|end| end.eq_ignore_ascii_case(suffix))
 }

@@ -1,0 +1,51 @@
+//! `--option NAME=VALUE`: checked against what the engine declares, defaults filled in.
+
+use crate::connection::did_you_mean;
+use crate::engine::{Description, SettingKind};
+
+/// Why an option cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say it")]
+pub enum SettingError {
+    #[error("the {engine} engine has no option `{name}`{nearest}")]
+    Unknown { engine: String, name: String, nearest: String },
+    #[error("the option `{0}` is given twice")]
+    Twice(String),
+    #[error("the option `{name}` takes {takes}, not {value:?}")]
+    Value { name: String, takes: String, value: String },
+}
+
+/// The settings as a plugin gets them, in the order in which it declares them.
+///
+/// # Errors
+/// [`SettingError`].
+pub fn resolve(engine: &Description, given: &[(String, String)]) -> Result<Vec<(String, String)>, SettingError> {
+    for (at, (name, _)) in given.iter().enumerate() {
+        if given[..at].iter().any(|(earlier, _)| earlier == name) {
+            return Err(SettingError::Twice(name.clone()));
+        }
+        if !engine.settings.iter().any(|setting| setting.name == *name) {
+            let nearest = did_you_mean(name, engine.settings.iter().map(|setting| setting.name.as_str()));
+            return Err(SettingError::Unknown { engine: engine.name.clone(), name: name.clone(), nearest });
+        }
+    }
+    let mut out = Vec::new();
+    for setting in &engine.settings {
+        let value = given.iter().find(|(name, _)| *name == setting.name).map(|(_, value)| value).or(setting.default.as_ref());
+        let Some(value) = value else { continue };
+        let bad = |takes: String| SettingError::Value { name: setting.name.clone(), takes, value: value.clone() };
+        let value = match &setting.kind {
+            SettingKind::Text => value.clone(),
+            SettingKind::Number => value.parse::<u64>().map_err(|_| bad("a whole number".to_owned()))?.to_string(),
+            SettingKind::Toggle => match value.to_ascii_lowercase().as_str() {
+                "true" | "yes" | "on" | "1" => "true".to_owned(),
+                "false" | "no" | "off" | "0" => "false".to_owned(),
+                _ => return Err(bad("true or false".to_owned())),
+            },
+            SettingKind::Choice(words) if words.contains(value) => value.clone(),
+            SettingKind::Choice(words) => return Err(bad(format!("one of {}", words.join(", ")))),
+        };
+        out.push((setting.name.clone(), value));
+    }
+    Ok(out)
+}

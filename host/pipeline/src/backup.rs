@@ -1,0 +1,424 @@
+//! A backup run: from a plan to a committed manifest, or to nothing.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use jiff::{Timestamp, Zoned};
+use planb_model::compression::Compression;
+use planb_model::engine::{Answer, Inspection, Mode, Query, Request, Scope};
+use planb_model::manifest::{self, Manifest, PluginRecord, ToolRecord, combined_sha256};
+use planb_model::name::{NameTemplate, NameValues};
+use planb_model::plan::BackupPlan;
+use planb_store::{Store, StoreError};
+use serde::Serialize;
+
+use crate::codec::Encryption;
+use crate::encode::Encoding;
+use crate::error::RunError;
+use crate::fan::remove;
+use crate::operation::Operation;
+use crate::progress::{Progress, Stage};
+use crate::stages::{Stages, StagesSpec, Streamed};
+
+/// What to back up, and how.
+#[derive(Debug, Clone)]
+pub struct BackupSpec {
+    /// One database, everything, or the globals.
+    pub scope: Scope,
+    /// None: the engine's default.
+    pub mode: Option<Mode>,
+    /// How the host compresses.
+    pub compression: Compression,
+    /// Threads for zstd.
+    pub threads: u32,
+    /// To whom it is encrypted.
+    pub encryption: Encryption,
+    /// How it is named.
+    pub name: NameTemplate,
+    /// Put into the manifest.
+    pub labels: BTreeMap<String, String>,
+    /// An object is never larger, except in stores without limits.
+    pub volume_bytes: u64,
+    /// Ask the server for the size, for the progress line.
+    pub want_size: bool,
+    /// The start, in the zone that names are written in.
+    pub at: Zoned,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RunStatus {
+    /// Every store has the backup.
+    Success,
+    /// Some have it and some do not.
+    Partial,
+    /// None has it.
+    Failed,
+    /// It was not begun.
+    Skipped,
+}
+
+/// One store's part in a run.
+#[derive(Debug, Clone, Serialize)]
+pub struct StoreReport {
+    /// Printable.
+    pub url: String,
+    /// The artifact's key; for a directory its folder.
+    pub key: String,
+    /// `success` or `failed`.
+    pub status: RunStatus,
+    /// Why it has no backup.
+    pub error: Option<String>,
+}
+
+/// What `planb run` reports. Fixed: people script on it.
+#[derive(Debug, Clone, Serialize)]
+#[expect(missing_docs, reason = "the words are those of the manifest")]
+pub struct RunReport {
+    pub id: String,
+    pub status: RunStatus,
+    pub engine: String,
+    pub database: String,
+    pub started_at: Timestamp,
+    pub duration_ms: u64,
+    pub plain_bytes: u64,
+    pub stored_bytes: u64,
+    pub plain_sha256: Option<String>,
+    pub stored_sha256: Option<String>,
+    pub stores: Vec<StoreReport>,
+    pub inspection: Option<Inspection>,
+    pub warnings: Vec<String>,
+    /// Why it failed: what, whose fault, what to do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<serde_json::Value>,
+    /// The store errors themselves, for hints.
+    #[serde(skip)]
+    pub store_errors: Vec<StoreError>,
+}
+
+/// What `--dry-run` shows.
+#[derive(Debug, Clone, Serialize)]
+#[expect(missing_docs, reason = "the words are those of the contract")]
+pub struct PlannedBackup {
+    pub engine: String,
+    pub database: String,
+    pub mode: Mode,
+    pub artifact: String,
+    pub stores: Vec<String>,
+    pub private_files: Vec<String>,
+    pub commands: Vec<String>,
+    pub tools: BTreeMap<String, String>,
+    pub server_version: Option<String>,
+    pub warnings: Vec<String>,
+}
+
+/// A backup of one scope with an open operation.
+#[derive(Debug)]
+pub struct Backup<'o, 'p> {
+    op: &'o mut Operation<'p>,
+    spec: BackupSpec,
+    stores: Vec<Store>,
+    progress: Arc<Progress>,
+}
+
+impl<'o, 'p> Backup<'o, 'p> {
+    /// Into these stores. The operation has greeted the server.
+    pub fn new(op: &'o mut Operation<'p>, spec: BackupSpec, stores: Vec<Store>, progress: Arc<Progress>) -> Self {
+        Self { op, spec, stores, progress }
+    }
+
+    fn request(&self) -> Request {
+        let mode = self.spec.mode.unwrap_or_else(|| self.op.default_mode());
+        self.op.request(self.spec.scope.clone(), mode, self.spec.compression == Compression::Native)
+    }
+
+    async fn plan(&mut self) -> Result<(Request, BackupPlan), RunError> {
+        let description = self.op.description();
+        let mode = self.spec.mode.unwrap_or_else(|| self.op.default_mode());
+        if !description.modes.contains(&mode) {
+            let known: Vec<_> = description.modes.iter().map(|mode| mode.as_str()).collect();
+            return Err(RunError::Settings(format!("the {} engine has no mode {mode}; it has {}", description.name, known.join(", "))));
+        }
+        if !description.scopes.contains(&self.spec.scope.kind()) {
+            return Err(RunError::Settings(format!("the {} engine cannot back up {}", description.name, scope_words(&self.spec.scope))));
+        }
+        if self.spec.compression == Compression::Native && !description.native_compression {
+            return Err(RunError::Settings(format!("the {} engine's tools do not compress; use zstd or gzip", description.name)));
+        }
+        let request = self.request();
+        let mut session = self.op.plugin.session().await?;
+        let mut plan = session.plan_backup(&request).await?;
+        self.op.check(plan.prepare.iter().chain([plan.source.command()]).chain(&plan.cleanup))?;
+        for conflict in &description.stream_conflicts {
+            let given = |arg: &String| arg == conflict || (conflict.ends_with('=') && arg.starts_with(conflict.as_str()));
+            if mode == Mode::Stream && self.op.spec.extra_args.iter().any(given) {
+                plan.warnings.push(format!("the extra argument {conflict} makes the tool write elsewhere than to stdout, which stream mode reads"));
+            }
+        }
+        Ok((request, plan))
+    }
+
+    /// What a run would do, without doing it.
+    ///
+    /// # Errors
+    /// [`RunError`], as the run would fail.
+    pub async fn dry_run(mut self) -> Result<PlannedBackup, RunError> {
+        let (request, plan) = self.plan().await?;
+        let encoding = self.encoding(&plan);
+        let name = self.name("00000000-0000-0000-0000-000000000000")?;
+        let mut commands = Vec::new();
+        for command in plan.prepare.iter().chain([plan.source.command()]).chain(&plan.cleanup) {
+            commands.push(self.op.launcher.typed(&self.op.toolbox, command)?);
+        }
+        Ok(PlannedBackup {
+            engine: self.op.description().key.clone(),
+            database: self.spec.scope.label().to_owned(),
+            mode: request.mode,
+            artifact: artifact_key(&name, &plan, request.mode, &encoding),
+            stores: self.stores.iter().map(|store| store.shown().to_owned()).collect(),
+            private_files: plan.files.iter().map(|file| file.path.clone()).collect(),
+            commands,
+            tools: self.op.toolbox.found().map(|tool| (tool.id.clone(), format!("{} ({})", tool.path.display(), tool.version.as_deref().unwrap_or("version not asked")))).collect(),
+            server_version: self.op.server_version().map(str::to_owned),
+            warnings: plan.warnings,
+        })
+    }
+
+    /// Runs. The report says how it ended; `Err` comes with it where no store has the backup.
+    pub async fn run(mut self) -> (RunReport, Option<RunError>) {
+        let started = Instant::now();
+        let id = uuid::Uuid::new_v4().to_string();
+        let started_at = self.spec.at.timestamp();
+        let mut report = RunReport {
+            id: id.clone(),
+            status: RunStatus::Failed,
+            engine: self.op.description().key.clone(),
+            database: self.spec.scope.label().to_owned(),
+            started_at,
+            duration_ms: 0,
+            plain_bytes: 0,
+            stored_bytes: 0,
+            plain_sha256: None,
+            stored_sha256: None,
+            stores: Vec::new(),
+            inspection: None,
+            warnings: Vec::new(),
+            error: None,
+            store_errors: Vec::new(),
+        };
+        let outcome = self.try_run(&id, &mut report).await;
+        report.duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        for store in &self.stores {
+            store.finish();
+        }
+        match outcome {
+            Ok(()) => {
+                let failed = report.stores.iter().any(|store| store.status == RunStatus::Failed);
+                report.status = if failed { RunStatus::Partial } else { RunStatus::Success };
+                (report, None)
+            }
+            Err(error) => {
+                report.status = RunStatus::Failed;
+                for store in &mut report.stores {
+                    store.status = RunStatus::Failed;
+                    store.error.get_or_insert_with(|| "the run failed".to_owned());
+                }
+                (report, Some(error))
+            }
+        }
+    }
+
+    async fn try_run(&mut self, id: &str, report: &mut RunReport) -> Result<(), RunError> {
+        self.progress.enter(Stage::Preparing);
+        let (request, plan) = self.plan().await?;
+        report.warnings.clone_from(&plan.warnings);
+        if self.spec.want_size
+            && let Ok(Answer::Size(bytes)) = self.op.query(&self.spec.scope.clone(), &Query::Size(self.spec.scope.clone())).await
+        {
+            self.progress.expect(bytes);
+        }
+        let encoding = self.encoding(&plan);
+        let name = self.free_name(id, &plan, request.mode, &encoding).await?;
+        let artifact = artifact_key(&name, &plan, request.mode, &encoding);
+        report.stores = self
+            .stores
+            .iter()
+            .map(|store| StoreReport { url: store.shown().to_owned(), key: artifact.clone(), status: RunStatus::Success, error: None })
+            .collect();
+
+        let streamed = self.stream(&request, &plan, &name, &encoding).await;
+        self.op.clean_up(&plan.cleanup).await;
+        let mut streamed = streamed?;
+
+        self.progress.enter(Stage::Finishing);
+        let manifest = self.manifest(id, &request, &plan, &encoding, &streamed);
+        report.plain_bytes = manifest.plain_bytes;
+        report.stored_bytes = manifest.stored_bytes;
+        report.plain_sha256 = Some(manifest.plain_sha256.clone());
+        report.stored_sha256 = Some(manifest.stored_sha256.clone());
+        report.inspection = Some(manifest.inspection.clone());
+
+        // The commit. Before this line nothing is a backup; an interrupt until here takes everything back.
+        if let Some(error) = self.op.stopped() {
+            self.take_back(&streamed).await;
+            return Err(error);
+        }
+        let json = serde_json::to_vec_pretty(&manifest).map_err(|error| RunError::Internal(error.to_string()))?;
+        let json = bytes::Bytes::from(json);
+        let key = format!("{name}{}", manifest::SUFFIX);
+        for (at, store) in self.stores.iter().enumerate() {
+            if streamed.failed[at].is_some() {
+                continue;
+            }
+            if let Err(error) = store.put_new(&key, json.clone()).await {
+                remove(store, &streamed.keys).await;
+                streamed.failed[at] = Some(error);
+            }
+        }
+        for (store, failed) in report.stores.iter_mut().zip(&streamed.failed) {
+            if let Some(error) = failed {
+                store.status = RunStatus::Failed;
+                store.error = Some(error.to_string());
+            }
+        }
+        let errors: Vec<StoreError> = streamed.failed.into_iter().flatten().collect();
+        if errors.len() == self.stores.len() {
+            return Err(all_stores(errors));
+        }
+        report.store_errors = errors;
+        Ok(())
+    }
+
+    fn encoding(&self, plan: &BackupPlan) -> Encoding {
+        // What the tool compressed is not compressed again.
+        let compression = if plan.artifact.compressed { Compression::Native } else { self.spec.compression };
+        Encoding { compression, threads: self.spec.threads, encryption: self.spec.encryption.clone() }
+    }
+
+    fn name(&self, id: &str) -> Result<String, RunError> {
+        let values = NameValues { database: self.spec.scope.label(), engine: &self.op.description().key, at: &self.spec.at, id };
+        self.spec.name.fill(&values).map_err(|error| RunError::Settings(error.to_string()))
+    }
+
+    /// The name, or, where a store has something under it already, the name with the first letters of the id.
+    async fn free_name(&self, id: &str, plan: &BackupPlan, mode: Mode, encoding: &Encoding) -> Result<String, RunError> {
+        let name = self.name(id)?;
+        for store in &self.stores {
+            for key in [format!("{name}{}", manifest::SUFFIX), artifact_key(&name, plan, mode, encoding)] {
+                // A store that does not answer tells so when it is written to.
+                if matches!(store.size_of(&key).await, Ok(Some(_))) {
+                    return Ok(format!("{name}-{}", &id[..8]));
+                }
+            }
+        }
+        Ok(name)
+    }
+
+    /// Runs the tool and everything behind it. On `Err` nothing is left in any store.
+    async fn stream(&mut self, request: &Request, plan: &BackupPlan, name: &str, encoding: &Encoding) -> Result<Streamed, RunError> {
+        let mut session = self.op.plugin.session().await?;
+        self.op.run_all(&mut session, &plan.files, &plan.prepare).await?;
+        let mut inspector = self.op.plugin.session().await?;
+        inspector.inspect(request, &plan.artifact).await?;
+        let key = artifact_key(name, plan, request.mode, encoding);
+        let part = StagesSpec {
+            plan,
+            encoding,
+            stores: &self.stores,
+            volume_bytes: self.spec.volume_bytes,
+            progress: &self.progress,
+            key: &key,
+            folder: name.rsplit_once('/').map_or(String::new(), |(folder, _)| format!("{folder}/")),
+        };
+        let mut stages = Stages::new(self.op, part, session, inspector);
+        match stages.run(request.mode).await {
+            Ok(()) => Ok(stages.into_streamed()),
+            Err(error) => {
+                let streamed = stages.into_streamed();
+                self.take_back(&streamed).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Removes what was written: without a manifest it is no backup.
+    async fn take_back(&self, streamed: &Streamed) {
+        for store in &self.stores {
+            remove(store, &streamed.keys).await;
+        }
+    }
+
+    fn manifest(&self, id: &str, request: &Request, plan: &BackupPlan, encoding: &Encoding, streamed: &Streamed) -> Manifest {
+        let op = &self.op;
+        let description = op.description();
+        let files = &streamed.files;
+        let redactor = op.launcher.redactor();
+        Manifest {
+            schema: manifest::SCHEMA.to_owned(),
+            id: id.to_owned(),
+            engine: description.key.clone(),
+            scope: self.spec.scope.kind(),
+            database: self.spec.scope.label().to_owned(),
+            mode: request.mode,
+            created_at: self.spec.at.timestamp(),
+            finished_at: Timestamp::now(),
+            planb_version: env!("CARGO_PKG_VERSION").to_owned(),
+            plugin: PluginRecord {
+                name: description.name.clone(),
+                version: description.version.clone(),
+                sha256: op.plugin.sha256().to_owned(),
+            },
+            tools: op
+                .toolbox
+                .found()
+                .map(|tool| ToolRecord {
+                    id: tool.id.clone(),
+                    path: tool.path.display().to_string(),
+                    version: tool.version.clone(),
+                })
+                .collect(),
+            server_version: op.server_version().map(str::to_owned),
+            options: request.settings.iter().cloned().collect(),
+            extra_args: request.extra_args.iter().map(|arg| redactor.redact(arg)).collect(),
+            artifact: plan.artifact.clone(),
+            compression: encoding.compression.to_string(),
+            encryption: encoding.encryption.record(),
+            plain_bytes: files.iter().map(|file| file.plain_bytes).sum(),
+            stored_bytes: files.iter().map(|file| file.stored_bytes).sum(),
+            plain_sha256: combined_sha256(files.iter().map(|f| (f.path.as_str(), f.plain_sha256.as_str()))),
+            stored_sha256: combined_sha256(files.iter().map(|f| (f.path.as_str(), f.stored_sha256.as_str()))),
+            files: files.clone(),
+            inspection: streamed.inspection.clone(),
+            labels: self.spec.labels.clone(),
+            warnings: plan.warnings.clone(),
+        }
+    }
+}
+
+/// The key of a backup's one object, or of the folder of its objects.
+fn artifact_key(name: &str, plan: &BackupPlan, mode: Mode, encoding: &Encoding) -> String {
+    if mode == Mode::Directory {
+        return name.to_owned();
+    }
+    format!("{name}.{}{}", plan.artifact.extension, encoding.suffix())
+}
+
+fn scope_words(scope: &Scope) -> &'static str {
+    match scope {
+        Scope::Database(_) => "one database",
+        Scope::All => "everything in one dump; name a database, or '*' for each",
+        Scope::Globals => "what belongs to the server alone (globals)",
+    }
+}
+
+/// One store's error is the run's error; of several, all are told.
+pub(crate) fn all_stores(mut errors: Vec<StoreError>) -> RunError {
+    if errors.len() == 1
+        && let Some(error) = errors.pop()
+    {
+        return error.into();
+    }
+    RunError::AllStores(errors)
+}

@@ -1,0 +1,288 @@
+//! What backup, restore and query have in common: a plugin, its tools on this machine, a connection, a work directory.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use planb_model::engine::{Answer, Connection, Description, FailureCode, Mode, Purpose, Query, Request, Scope, TargetState};
+use planb_model::plan::{Command, PrivateFile};
+use planb_model::redact::Redactor;
+use planb_model::secret::Secrets;
+use planb_plugin::{Grants, Plugin, Session, check_commands};
+use planb_tool::{Captured, Child, Exit, Launcher, ToolSearch, Toolbox, WorkDir};
+
+use crate::error::RunError;
+use crate::stop::Stop;
+
+/// The times of an operation.
+#[derive(Debug, Clone, Copy)]
+pub struct Timeouts {
+    /// For a question to the server.
+    pub query: Duration,
+    /// How long a tool may write nothing while its dump is waited for.
+    pub stall: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self { query: Duration::from_mins(2), stall: Duration::from_mins(30) }
+    }
+}
+
+/// What an operation is made of.
+#[derive(Debug, Clone)]
+pub struct OperationSpec {
+    /// A program that acts as the shim (`planb` itself).
+    pub shim: PathBuf,
+    /// Where the work directory is made.
+    pub work_base: PathBuf,
+    /// Where tools are looked for.
+    pub search: ToolSearch,
+    /// Which tools the plugin may use.
+    pub grants: Grants,
+    /// Where the server is.
+    pub connection: Connection,
+    /// What opens it.
+    pub secrets: Arc<Secrets>,
+    /// Checked settings of the engine.
+    pub settings: Vec<(String, String)>,
+    /// The user's own arguments for the dump tool.
+    pub extra_args: Vec<String>,
+    /// What the tools are needed for.
+    pub purposes: Vec<Purpose>,
+    /// How long things may take.
+    pub timeouts: Timeouts,
+}
+
+/// An operation under way. Dropping it removes its work directory and ends its tools.
+pub struct Operation<'p> {
+    pub(crate) plugin: &'p Plugin,
+    pub(crate) toolbox: Toolbox,
+    pub(crate) launcher: Launcher,
+    pub(crate) spec: OperationSpec,
+    pub(crate) stop: Arc<Stop>,
+    server_version: Option<String>,
+}
+
+impl std::fmt::Debug for Operation<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Operation").field("plugin", &self.plugin).field("toolbox", &self.toolbox).finish_non_exhaustive()
+    }
+}
+
+/// An answer of a server fits into this.
+const ANSWER: usize = 16 << 20;
+
+impl<'p> Operation<'p> {
+    /// Makes the work directory and finds the tools that the plugin was granted.
+    ///
+    /// # Errors
+    /// [`RunError`] where that cannot be.
+    pub async fn open(plugin: &'p Plugin, spec: OperationSpec, stop: Arc<Stop>) -> Result<Operation<'p>, RunError> {
+        let work = Arc::new(WorkDir::create(&spec.work_base)?);
+        let redactor = Arc::new(Redactor::new(spec.secrets.values()));
+        let launcher = Launcher::new(spec.shim.clone(), work, Arc::clone(&spec.secrets), redactor, stop.token().clone())
+            .with_extra(&spec.extra_args);
+        let declared = &plugin.description().tools;
+        let wanted = declared.iter().filter(|tool| tool.used_for.iter().any(|purpose| spec.purposes.contains(purpose)));
+        // Asking a tool for its version is running it: that needs the grant too.
+        let granted: Vec<_> = wanted.filter(|tool| spec.grants.allows(plugin.sha256(), &tool.id)).cloned().collect();
+        let toolbox = Toolbox::resolve(&granted, &spec.purposes, &known_paths(&spec.search, declared, &granted), &launcher).await?;
+        Ok(Self { plugin, toolbox, launcher, spec, stop, server_version: None })
+    }
+
+    /// What the engine says of itself.
+    pub fn description(&self) -> &Description {
+        self.plugin.description()
+    }
+
+    /// The request for a scope.
+    pub fn request(&self, scope: Scope, mode: Mode, native_compression: bool) -> Request {
+        Request {
+            connection: self.spec.connection.clone(),
+            scope,
+            mode,
+            native_compression,
+            settings: self.spec.settings.clone(),
+            extra_args: self.spec.extra_args.clone(),
+            tools: self.toolbox.for_request(),
+            server_version: self.server_version.clone(),
+            serve_at: None,
+        }
+    }
+
+    /// Asks the server a question.
+    ///
+    /// # Errors
+    /// [`RunError`]; one with the plugin's code `unsupported` where the engine has no such question.
+    pub async fn query(&mut self, scope: &Scope, query: &Query) -> Result<Answer, RunError> {
+        let request = self.request(scope.clone(), self.default_mode(), false);
+        let mut session = self.plugin.session().await?;
+        let plan = session.plan_query(&request, query).await?;
+        self.check([&plan.command])?;
+        self.launcher.write_files(&plan.files)?;
+        // Counting a large database takes its time; the run's own limit holds.
+        let time = (!matches!(query, Query::Inventory(_))).then_some(self.spec.timeouts.query);
+        let ended = self.launcher.run(&self.toolbox, &plan.command, Captured { stdout_bytes: ANSWER, time }).await;
+        let (exit, stdout) = ended.map_err(|error| self.stopped().unwrap_or(error.into()))?;
+        if !exit.code.is_some_and(|code| plan.command.accepts(code)) {
+            return Err(self.explain(&mut session, &plan.command.tool, &exit).await);
+        }
+        Ok(session.read_query(query, &stdout).await?)
+    }
+
+    /// Asks for the server's version once, which also tells whether it is there and lets us in.
+    ///
+    /// # Errors
+    /// [`RunError`].
+    pub async fn greet(&mut self, scope: &Scope) -> Result<Option<&str>, RunError> {
+        match self.query(scope, &Query::Version).await {
+            Ok(Answer::Version(version)) => self.server_version = Some(version),
+            Ok(_) => return Err(self.plugin.bad_plan("its answer to `version` is none".to_owned()).into()),
+            Err(error) if error.is(FailureCode::Unsupported) => {}
+            Err(error) => return Err(error),
+        }
+        Ok(self.server_version.as_deref())
+    }
+
+    /// What the server said it is.
+    pub fn server_version(&self) -> Option<&str> {
+        self.server_version.as_deref()
+    }
+
+    /// The databases that `--database '*'` means.
+    ///
+    /// # Errors
+    /// [`RunError`].
+    pub async fn databases(&mut self) -> Result<Vec<String>, RunError> {
+        match self.query(&Scope::All, &Query::Databases).await? {
+            Answer::Databases(names) => Ok(names),
+            _ => Err(self.plugin.bad_plan("its answer to `databases` is none".to_owned()).into()),
+        }
+    }
+
+    /// What is at the place to restore into, and how much.
+    pub(crate) async fn look_at(&mut self, scope: &Scope) -> Result<(TargetState, usize, u64), RunError> {
+        match self.query(scope, &Query::Inventory(scope.clone())).await {
+            Ok(Answer::Inventory(objects)) if objects.is_empty() => Ok((TargetState::Empty, 0, 0)),
+            Ok(Answer::Inventory(objects)) => {
+                Ok((TargetState::Occupied, objects.len(), objects.iter().filter_map(|object| object.rows).sum()))
+            }
+            Ok(_) => Err(self.plugin.bad_plan("its answer to `inventory` is none".to_owned()).into()),
+            Err(error) if error.is(FailureCode::MissingDatabase) => Ok((TargetState::Missing, 0, 0)),
+            Err(error) if error.is(FailureCode::Unsupported) => Ok((TargetState::Unknown, 0, 0)),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(crate) fn default_mode(&self) -> Mode {
+        self.description().modes.first().copied().unwrap_or(Mode::Stream)
+    }
+
+    /// Holds a plan against what the plugin declared and was granted.
+    pub(crate) fn check<'a>(&self, commands: impl IntoIterator<Item = &'a Command> + Clone) -> Result<(), RunError> {
+        check_commands(self.description(), commands.clone()).map_err(|detail| self.plugin.bad_plan(detail))?;
+        let grants = &self.spec.grants;
+        let sha256 = self.plugin.sha256();
+        let mut missing: Vec<&str> =
+            commands.into_iter().map(|c| c.tool.as_str()).filter(|tool| !grants.allows(sha256, tool)).collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        // One answer should be enough: everything that this kind of operation will want.
+        for tool in &self.description().tools {
+            let wanted = tool.used_for.iter().any(|purpose| self.spec.purposes.contains(purpose));
+            if wanted && !grants.allows(sha256, &tool.id) {
+                missing.push(&tool.id);
+            }
+        }
+        missing.sort_unstable();
+        missing.dedup();
+        let flags: Vec<_> = missing.iter().map(|tool| format!("--allow-tool {tool}")).collect();
+        Err(RunError::NotGranted {
+            plugin: self.plugin.path().display().to_string(),
+            sha256: sha256.to_owned(),
+            several: missing.len() > 1,
+            tools: missing.join(", "),
+            hint: flags.join(" "),
+        })
+    }
+
+    /// Runs commands in their order; the first that fails ends it.
+    pub(crate) async fn run_all(&self, session: &mut Box<dyn Session>, files: &[PrivateFile], commands: &[Command]) -> Result<(), RunError> {
+        self.launcher.write_files(files)?;
+        for command in commands {
+            let ended = self.launcher.run(&self.toolbox, command, Captured { stdout_bytes: ANSWER, time: None }).await;
+            let (exit, _) = ended.map_err(|error| self.stopped().unwrap_or(error.into()))?;
+            if !exit.code.is_some_and(|code| command.accepts(code)) {
+                return Err(self.explain(session, &command.tool, &exit).await);
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs clean-up commands: each, whatever the others do, and outside the run's own end.
+    pub(crate) async fn clean_up(&self, commands: &[Command]) {
+        for command in commands {
+            let ended = match self.launcher.start(&self.toolbox, command, planb_tool::Stdin::Planned, planb_tool::Stdout::Null) {
+                Ok(mut child) => tokio::time::timeout(self.spec.timeouts.query, child.wait()).await.map_err(|_| "it did not end".to_owned()),
+                Err(error) => Err(error.to_string()),
+            };
+            match ended {
+                Ok(exit) if exit.code.is_some_and(|code| command.accepts(code)) => {}
+                Ok(exit) => tracing::warn!(tool = command.tool, end = exit.describe(), said = exit.last_line(), "cleaning up failed"),
+                Err(error) => tracing::warn!(tool = command.tool, error, "cleaning up failed"),
+            }
+        }
+    }
+
+    /// Waits for a tool's end, and stops it when the run is stopped.
+    pub(crate) async fn ended(&self, child: &mut Child) -> Exit {
+        tokio::select! {
+            exit = child.wait() => return exit,
+            () = self.stop.token().cancelled() => {}
+        }
+        child.stop().await
+    }
+
+    /// What a tool's bad end means.
+    pub(crate) async fn explain(&self, session: &mut Box<dyn Session>, tool: &str, exit: &Exit) -> RunError {
+        if let Some(error) = self.stopped() {
+            return error;
+        }
+        let explained = session.explain(tool, exit.code, &exit.stderr).await;
+        match explained {
+            Ok(mut failure) => {
+                let redactor = self.launcher.redactor();
+                failure.message = redactor.clean(&failure.message);
+                failure.hint = failure.hint.map(|hint| redactor.clean(&hint));
+                RunError::ToolFailed {
+                    tool: tool.to_owned(),
+                    end: exit.describe(),
+                    failure,
+                    last_words: last_words(&exit.stderr),
+                }
+            }
+            Err(error) => error.into(),
+        }
+    }
+
+    pub(crate) fn stopped(&self) -> Option<RunError> {
+        self.stop.reason().map(RunError::from)
+    }
+}
+
+/// The last lines of a tool, for a report.
+pub(crate) fn last_words(stderr: &str) -> String {
+    const LINES: usize = 8;
+    let lines: Vec<_> = stderr.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
+    lines[lines.len().saturating_sub(LINES)..].join("\n")
+}
+
+/// Drops a `--tool-path` of a declared tool that this operation has no use for; an unknown id stays and is refused.
+fn known_paths(search: &ToolSearch, declared: &[planb_model::engine::ToolSpec], granted: &[planb_model::engine::ToolSpec]) -> ToolSearch {
+    let has = |tools: &[planb_model::engine::ToolSpec], id: &str| tools.iter().any(|tool| tool.id == id);
+    let mut search = search.clone();
+    search.explicit.retain(|id, _| has(granted, id) || !has(declared, id));
+    search
+}

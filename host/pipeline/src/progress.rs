@@ -1,0 +1,81 @@
+//! What a run tells while it goes on. Written by the stages, read by whoever shows it.
+
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+
+/// Where a run is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Stage {
+    /// Asking the server, planning.
+    Preparing,
+    /// The tool works into the work directory.
+    Dumping,
+    /// Bytes flow.
+    Streaming,
+    /// Closing objects, writing manifests, or the tool's last work.
+    Finishing,
+}
+
+impl Stage {
+    /// For a progress line.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Preparing => "preparing",
+            Self::Dumping => "dumping",
+            Self::Streaming => "streaming",
+            Self::Finishing => "finishing",
+        }
+    }
+}
+
+/// Counters of one run.
+#[derive(Debug, Default)]
+pub struct Progress {
+    plain: AtomicU64,
+    stored: AtomicU64,
+    expected: AtomicU64,
+    stage: AtomicU8,
+}
+
+impl Progress {
+    /// Bytes before compression so far.
+    pub fn plain(&self) -> u64 {
+        self.plain.load(Ordering::Relaxed)
+    }
+
+    /// Bytes as stored so far.
+    pub fn stored(&self) -> u64 {
+        self.stored.load(Ordering::Relaxed)
+    }
+
+    /// How many plain bytes there may be; 0 where nobody knows.
+    pub fn expected(&self) -> u64 {
+        self.expected.load(Ordering::Relaxed)
+    }
+
+    /// Where the run is.
+    pub fn stage(&self) -> Stage {
+        match self.stage.load(Ordering::Relaxed) {
+            1 => Stage::Dumping,
+            2 => Stage::Streaming,
+            3 => Stage::Finishing,
+            _ => Stage::Preparing,
+        }
+    }
+
+    pub(crate) fn add_plain(&self, bytes: usize) {
+        self.plain.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    pub(crate) fn add_stored(&self, bytes: usize) {
+        self.stored.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    pub(crate) fn expect(&self, bytes: u64) {
+        self.expected.store(bytes, Ordering::Relaxed);
+    }
+
+    pub(crate) fn enter(&self, stage: Stage) {
+        self.stage.store(stage as u8, Ordering::Relaxed);
+    }
+}

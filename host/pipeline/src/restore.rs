@@ -1,0 +1,438 @@
+//! A restore: the same way back, with the digests checked before a byte reaches the tool where that can be.
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use planb_model::engine::{RestoreRequest, Scope, TargetState};
+use planb_model::manifest::{Manifest, is_plain_relative};
+use planb_model::plan::{Command, RestorePlan, Sink};
+use planb_plugin::Session;
+use planb_store::{Entry, Store};
+use planb_tool::{Stdin, Stdout};
+use serde::Serialize;
+use tokio::runtime::Handle;
+
+use crate::codec::Identities;
+use crate::decode::{Keys, Plain, fetch, uncarry};
+use crate::error::RunError;
+use crate::operation::Operation;
+use crate::progress::{Progress, Stage};
+use crate::stages::joined;
+use crate::verify::check_stored;
+
+/// What to restore, and where to.
+#[derive(Debug, Clone)]
+pub struct RestoreSpec {
+    /// The database to restore into.
+    pub target: Scope,
+    /// The target may hold data, and that data may go.
+    pub replace: bool,
+    /// Read everything once and check it before the tool gets a byte.
+    pub verify_first: bool,
+    /// What opens an encrypted backup.
+    pub identities: Identities,
+}
+
+/// When the digests were compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DigestChecked {
+    /// Before the tool got a byte.
+    Before,
+    /// While the tool was fed, before it got the last bytes.
+    During,
+}
+
+/// What `planb restore` reports.
+#[derive(Debug, Clone, Serialize)]
+#[expect(missing_docs, reason = "the words are those of the manifest")]
+pub struct RestoreReport {
+    pub id: String,
+    pub status: &'static str,
+    pub engine: String,
+    pub database: String,
+    pub target: String,
+    pub duration_ms: u64,
+    pub plain_bytes: u64,
+    pub digest_checked: DigestChecked,
+    pub warnings: Vec<String>,
+}
+
+/// What is held back from a tool's stdin until the digests are right.
+const HELD_BACK: usize = 1 << 20;
+const CHUNK: usize = 256 << 10;
+
+/// A restore of one backup with an open operation.
+pub struct Restore<'o, 'p> {
+    op: &'o mut Operation<'p>,
+    spec: RestoreSpec,
+    store: Store,
+    entry: Entry,
+    keys: Keys,
+    progress: Arc<Progress>,
+}
+
+impl std::fmt::Debug for Restore<'_, '_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Restore").field("spec", &self.spec).field("entry", &self.entry).finish_non_exhaustive()
+    }
+}
+
+impl<'o, 'p> Restore<'o, 'p> {
+    /// Of this backup. The operation has greeted the server.
+    ///
+    /// # Errors
+    /// [`RunError`] where the plugin or the keys do not suit the backup.
+    pub fn new(op: &'o mut Operation<'p>, spec: RestoreSpec, store: Store, entry: Entry, progress: Arc<Progress>) -> Result<Self, RunError> {
+        let manifest = &entry.manifest;
+        let description = op.description();
+        if !description.answers_to(&manifest.engine) {
+            return Err(RunError::Settings(format!(
+                "the backup {} is of the engine `{}`, and the plugin is for {}",
+                manifest.short_id(),
+                manifest.engine,
+                description.name
+            )));
+        }
+        if manifest.encryption.is_some() && spec.identities.is_empty() {
+            return Err(RunError::NeedsKey(manifest.short_id().to_owned()));
+        }
+        let keys = Arc::new(spec.identities.load()?);
+        Ok(Self { op, spec, store, entry, keys, progress })
+    }
+
+    /// Restores.
+    ///
+    /// # Errors
+    /// [`RunError`].
+    pub async fn run(mut self) -> Result<RestoreReport, RunError> {
+        let started = Instant::now();
+        self.progress.enter(Stage::Preparing);
+        self.progress.expect(self.entry.manifest.plain_bytes);
+        let (target, objects, rows) = match &self.spec.target {
+            // Roles and tablespaces are always there; the plugin adds what is missing.
+            Scope::Globals => (TargetState::Unknown, 0, 0),
+            scope => self.op.look_at(&scope.clone()).await?,
+        };
+        if target == TargetState::Occupied && !self.spec.replace {
+            return Err(RunError::Occupied { what: format!("`{}`", self.spec.target), objects, rows });
+        }
+        let manifest = self.entry.manifest.clone();
+        let mut request = self.op.request(self.spec.target.clone(), manifest.mode, false);
+        request.extra_args.clone_from(&self.op.spec.extra_args);
+        let request = RestoreRequest {
+            request,
+            artifact: manifest.artifact.clone(),
+            source_scope: manifest.source(),
+            source_version: manifest.server_version.clone(),
+            target,
+            replace: self.spec.replace,
+        };
+        let mut session = self.op.plugin.session().await?;
+        let plan = session.plan_restore(&request).await?;
+        self.op.check(plan.prepare.iter().chain([plan.sink.command()]).chain(&plan.finish).chain(&plan.cleanup))?;
+
+        let mut checked = DigestChecked::During;
+        if self.spec.verify_first && matches!(plan.sink, Sink::Stdin(_)) {
+            for file in &manifest.files {
+                check_stored(&self.store, &self.entry, file, &self.op.stop).await?;
+            }
+            checked = DigestChecked::Before;
+        }
+        let outcome = self.put_back(&mut session, &request, &plan, &mut checked).await;
+        self.op.clean_up(&plan.cleanup).await;
+        outcome?;
+        Ok(RestoreReport {
+            id: manifest.id,
+            status: "success",
+            engine: manifest.engine,
+            database: manifest.database,
+            target: self.spec.target.label().to_owned(),
+            duration_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+            plain_bytes: manifest.plain_bytes,
+            digest_checked: checked,
+            warnings: plan.warnings,
+        })
+    }
+
+    async fn put_back(
+        &mut self,
+        session: &mut Box<dyn Session>,
+        request: &RestoreRequest,
+        plan: &RestorePlan,
+        checked: &mut DigestChecked,
+    ) -> Result<(), RunError> {
+        match &plan.sink {
+            Sink::Stdin(command) => {
+                // A backup that is smaller than what is held back is checked as a whole first: open it before the
+                // target is touched.
+                if self.entry.manifest.plain_bytes <= HELD_BACK as u64 {
+                    *checked = DigestChecked::Before;
+                }
+                let plain = self.open_single().await?;
+                self.op.run_all(session, &plan.files, &plan.prepare).await?;
+                let filter = self.filter(request, plan).await?;
+                self.progress.enter(Stage::Streaming);
+                self.feed(session, command, plain, filter).await?;
+            }
+            Sink::File { command, path } => {
+                *checked = DigestChecked::Before;
+                let filter = self.filter(request, plan).await?;
+                let plain = self.open_single().await?;
+                let path = self.op.launcher.work().below(path)?;
+                self.progress.enter(Stage::Streaming);
+                self.to_file(plain, path, filter).await?;
+                self.op.run_all(session, &plan.files, &plan.prepare).await?;
+                self.progress.enter(Stage::Finishing);
+                self.op.run_all(session, &[], std::slice::from_ref(command)).await?;
+            }
+            Sink::Tree { command, path } => {
+                *checked = DigestChecked::Before;
+                if plan.filter {
+                    return Err(self.op.plugin.bad_plan("it filters a directory".to_owned()).into());
+                }
+                let root = self.op.launcher.work().below(path)?;
+                self.progress.enter(Stage::Streaming);
+                self.to_tree(&root).await?;
+                self.op.run_all(session, &plan.files, &plan.prepare).await?;
+                self.progress.enter(Stage::Finishing);
+                self.op.run_all(session, &[], std::slice::from_ref(command)).await?;
+            }
+        }
+        self.progress.enter(Stage::Finishing);
+        self.op.run_all(session, &[], &plan.finish).await
+    }
+
+    async fn filter(&self, request: &RestoreRequest, plan: &RestorePlan) -> Result<Option<Box<dyn Session>>, RunError> {
+        if !plan.filter {
+            return Ok(None);
+        }
+        let mut session = self.op.plugin.session().await?;
+        session.filter(request).await?;
+        Ok(Some(session))
+    }
+
+    async fn open(&self, at: usize) -> Result<Plain, RunError> {
+        let manifest: Manifest = self.entry.manifest.clone();
+        let file = manifest.files.get(at).cloned().ok_or_else(|| RunError::Internal("a file that is not there".to_owned()))?;
+        let fetched = fetch(&self.store, &self.entry, &file, &self.op.stop);
+        let (keys, stop) = (Arc::clone(&self.keys), Arc::clone(&self.op.stop));
+        joined(tokio::task::spawn_blocking(move || Plain::open(&manifest, &file, &keys, fetched, &stop))).await?
+    }
+
+    async fn open_single(&self) -> Result<Plain, RunError> {
+        if self.entry.manifest.files.len() != 1 {
+            return Err(self.op.plugin.bad_plan("it wants one stream, and the backup is a directory".to_owned()).into());
+        }
+        self.open(0).await
+    }
+
+    /// Feeds a tool's stdin, all but the last bytes, and those after the digests were found right.
+    async fn feed(&self, session: &mut Box<dyn Session>, command: &Command, plain: Plain, filter: Option<Box<dyn Session>>) -> Result<(), RunError> {
+        let mut child = self.op.launcher.start(&self.op.toolbox, command, Stdin::Piped, Stdout::Null)?;
+        let stdin = child.stdin.take().ok_or_else(|| RunError::Internal("a tool without a stdin".to_owned()))?;
+        let progress = Arc::clone(&self.progress);
+        let mut feeding = tokio::task::spawn_blocking(move || {
+            let mut out = HoldBack { inner: stdin, held: Vec::new() };
+            let fed = copy(plain, &mut out, filter, &progress);
+            match fed {
+                Ok(()) => {
+                    progress.enter(Stage::Finishing);
+                    out.release().map(drop).map_err(Fed::Write)
+                }
+                // The pipe stays open until the tool was stopped: it must not take this for the end of its input.
+                Err(error) => Err(error.with(out.inner)),
+            }
+        });
+        let fed = tokio::select! {
+            fed = &mut feeding => Some(fed),
+            () = self.op.stop.token().cancelled() => None,
+        };
+        let (fed, exit) = match fed {
+            Some(Ok(Ok(()))) => (Ok(()), self.op.ended(&mut child).await),
+            Some(Ok(Err(Fed::Write(error)))) => {
+                // It no longer reads: it is ending, and its own words tell why.
+                let exit = tokio::time::timeout(std::time::Duration::from_secs(10), child.wait()).await;
+                (Err(Fed::Write(error)), match exit { Ok(exit) => exit, Err(_) => child.stop().await })
+            }
+            Some(Ok(Err(error))) => {
+                child.kill();
+                let exit = child.wait().await;
+                (Err(error), exit)
+            }
+            Some(Err(error)) => {
+                child.kill();
+                return Err(RunError::Internal(format!("a stage broke: {error}")));
+            }
+            None => {
+                child.kill();
+                let exit = child.wait().await;
+                let _ = feeding.await;
+                (Ok(()), exit)
+            }
+        };
+        if let Some(error) = self.op.stopped() {
+            return Err(error);
+        }
+        match fed {
+            Err(Fed::Run(error, _)) => Err(*error),
+            // Also where all of it was written: the tool's end is what counts.
+            Ok(()) | Err(Fed::Write(_)) if !exit.code.is_some_and(|code| command.accepts(code)) => {
+                Err(self.op.explain(session, &command.tool, &exit).await)
+            }
+            Err(Fed::Write(error)) => Err(planb_tool::ToolError::Pipe { id: command.tool.clone(), source: error }.into()),
+            Ok(()) => Ok(()),
+        }
+    }
+
+    async fn to_file(&self, plain: Plain, path: PathBuf, filter: Option<Box<dyn Session>>) -> Result<(), RunError> {
+        let progress = Arc::clone(&self.progress);
+        joined(tokio::task::spawn_blocking(move || {
+            let mut file = create(&path)?;
+            copy(plain, &mut file, filter, &progress).map_err(Fed::into_run)
+        }))
+        .await?
+    }
+
+    async fn to_tree(&self, root: &Path) -> Result<(), RunError> {
+        DirBuilder::new().recursive(true).mode(0o700).create(root).map_err(RunError::Work)?;
+        let manifest = &self.entry.manifest;
+        let single = manifest.files.len() == 1 && manifest.files[0].path.is_empty();
+        if single {
+            let (plain, root, progress) = (self.open(0).await?, root.to_path_buf(), Arc::clone(&self.progress));
+            return joined(tokio::task::spawn_blocking(move || untar(plain, &root, &progress))).await?;
+        }
+        for (at, file) in manifest.files.iter().enumerate() {
+            // Checked when the manifest was read; what is joined to a path is looked at once more.
+            if !is_plain_relative(&file.path) {
+                return Err(RunError::Damaged { id: manifest.id.clone(), what: format!("its file {:?} leaves the dump", file.path) });
+            }
+            let plain = self.open(at).await?;
+            self.to_file(plain, root.join(&file.path), None).await?;
+        }
+        Ok(())
+    }
+}
+
+fn create(path: &Path) -> Result<File, RunError> {
+    if let Some(folder) = path.parent() {
+        DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(RunError::Work)?;
+    }
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(RunError::Work)
+}
+
+/// How feeding ended early: through what was read, or through what was written to.
+enum Fed {
+    Run(Box<RunError>, Option<std::process::ChildStdin>),
+    Write(io::Error),
+}
+
+impl Fed {
+    fn with(self, stdin: std::process::ChildStdin) -> Self {
+        match self {
+            Self::Run(error, _) => Self::Run(error, Some(stdin)),
+            other => other,
+        }
+    }
+
+    fn into_run(self) -> RunError {
+        match self {
+            Self::Run(error, _) => *error,
+            Self::Write(error) => RunError::Work(error),
+        }
+    }
+}
+
+impl<E: Into<RunError>> From<E> for Fed {
+    fn from(error: E) -> Self {
+        Self::Run(Box::new(error.into()), None)
+    }
+}
+
+/// Copies the plain bytes, filtered, and checks the digests at their end.
+fn copy(mut plain: Plain, to: &mut impl Write, mut filter: Option<Box<dyn Session>>, progress: &Progress) -> Result<(), Fed> {
+    let handle = Handle::current();
+    let mut buffer = vec![0; CHUNK];
+    loop {
+        let n = plain.read(&mut buffer)?;
+        if n == 0 {
+            break;
+        }
+        progress.add_plain(n);
+        match &mut filter {
+            Some(filter) => {
+                let bytes = handle.block_on(filter.filter_push(&buffer[..n]))?;
+                to.write_all(&bytes).map_err(Fed::Write)?;
+            }
+            None => to.write_all(&buffer[..n]).map_err(Fed::Write)?,
+        }
+    }
+    if let Some(filter) = &mut filter {
+        let bytes = handle.block_on(filter.filter_finish())?;
+        to.write_all(&bytes).map_err(Fed::Write)?;
+    }
+    plain.finish()?;
+    Ok(())
+}
+
+/// Passes on all but the last bytes until it is released.
+struct HoldBack<W> {
+    inner: W,
+    held: Vec<u8>,
+}
+
+impl<W: Write> HoldBack<W> {
+    fn release(mut self) -> io::Result<W> {
+        self.inner.write_all(&self.held)?;
+        self.inner.flush()?;
+        Ok(self.inner)
+    }
+}
+
+impl<W: Write> Write for HoldBack<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.held.extend_from_slice(bytes);
+        if self.held.len() >= 2 * HELD_BACK {
+            let pass = self.held.len() - HELD_BACK;
+            self.inner.write_all(&self.held[..pass])?;
+            self.held.drain(..pass);
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Unpacks a tar of plain files below `root`. Everything else in it is refused: links, devices, paths that leave it.
+fn untar(plain: Plain, root: &Path, progress: &Progress) -> Result<(), RunError> {
+    let id = plain.id().to_owned();
+    let damaged = |what: String| RunError::Damaged { id: id.clone(), what };
+    let wrap = |error: io::Error| uncarry(error).unwrap_or_else(|error| damaged(format!("its tar cannot be unpacked: {error}")));
+    let mut archive = tar::Archive::new(plain);
+    let mut buffer = vec![0; CHUNK];
+    for entry in archive.entries().map_err(wrap)? {
+        let mut entry = entry.map_err(wrap)?;
+        let path = entry.path_bytes().into_owned();
+        let path = String::from_utf8(path).map_err(|_| damaged("a name in its tar is not UTF-8".to_owned()))?;
+        match entry.header().entry_type() {
+            tar::EntryType::Regular if is_plain_relative(&path) => {}
+            _ => return Err(damaged(format!("its tar holds {path:?}, which is no plain file below it"))),
+        }
+        let mut file = create(&root.join(&path))?;
+        loop {
+            let n = io::Read::read(&mut entry, &mut buffer).map_err(wrap)?;
+            if n == 0 {
+                break;
+            }
+            progress.add_plain(n);
+            file.write_all(&buffer[..n]).map_err(RunError::Work)?;
+        }
+    }
+    archive.into_inner().finish()
+}
