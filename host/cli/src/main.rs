@@ -1,1 +1,76 @@
-fn main() {}
+//! `planb`: reads what was typed, hands it to a command, and prints how it ended.
+
+mod args;
+mod commands;
+mod exit;
+mod logging;
+mod pinned;
+mod printer;
+mod progress;
+mod report;
+mod settings;
+mod signals;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::args::{Cli, Command, Output, PluginCommand};
+use crate::exit::Exit;
+use crate::printer::Printer;
+use crate::report::Report;
+
+fn main() -> ExitCode {
+    // Started by itself to become a tool: nothing of the rest concerns that.
+    let mut args = std::env::args_os().skip(1);
+    if args.next().is_some_and(|first| first == planb_tool::shim::WORD) {
+        return planb_tool::shim::main(std::env::args_os().skip(1));
+    }
+    let cli = Cli::parse();
+    logging::start(&cli.global);
+    let printer = Printer { output: cli.global.output };
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_all().build();
+    let outcome = match runtime {
+        Ok(runtime) => {
+            let outcome = runtime.block_on(dispatch(cli, printer));
+            // A thread that still compiles or reads is not waited for.
+            runtime.shutdown_background();
+            outcome
+        }
+        Err(error) => Err(Report::usage(format!("planb cannot start its threads: {error}"))),
+    };
+    match outcome {
+        Ok(exit) => exit.into(),
+        Err(report) => {
+            let report = Report { message: logging::redact(&report.message), ..report };
+            if printer.output == Output::Json {
+                printer.result(String::new, || serde_json::json!({ "error": report.json() }));
+            }
+            printer.note(&report.text(Printer::interactive()));
+            report.exit.into()
+        }
+    }
+}
+
+async fn dispatch(cli: Cli, printer: Printer) -> Result<Exit, Report> {
+    let global = cli.global;
+    match cli.command {
+        Command::Run(args) => commands::run::run(&global, args, printer).await,
+        Command::Plan(mut args) => {
+            args.dry_run = true;
+            commands::run::run(&global, args, printer).await
+        }
+        Command::Restore(args) => commands::restore::run(&global, args, printer).await,
+        Command::List(args) => commands::list::run(&args, printer).await,
+        Command::Show(args) => commands::show::run(&args, printer).await,
+        Command::Verify(args) => commands::verify::run(&global, args, printer).await,
+        Command::Databases(args) => commands::databases::run(&global, args, printer).await,
+        Command::Plugin(PluginCommand::Inspect { plugin }) => commands::plugin::inspect(&global, &plugin, printer).await,
+        Command::Plugin(PluginCommand::Add { file, allow_tools, allow_all }) => {
+            commands::plugin::add(&global, &file, &allow_tools, allow_all, printer).await
+        }
+        Command::Plugin(PluginCommand::List) => commands::plugin::list(&global, printer).await,
+        Command::Plugin(PluginCommand::Remove { plugin }) => commands::plugin::remove(&global, &plugin, printer).await,
+        Command::Completions { shell } => Ok(commands::completions(shell)),
+    }
+}

@@ -210,7 +210,6 @@ pub(crate) fn decoder<'a>(
 
 /// Why an encrypted backup cannot be opened.
 #[derive(Debug, thiserror::Error)]
-#[expect(missing_docs, reason = "the messages say it")]
 pub(crate) enum DecodeError {
     #[error("none of the given keys opens this backup")]
     NoKey,

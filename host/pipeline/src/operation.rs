@@ -96,6 +96,19 @@ impl<'p> Operation<'p> {
         self.plugin.description()
     }
 
+    /// Empties the work directory, for the next scope of the same server.
+    ///
+    /// # Errors
+    /// [`RunError`].
+    pub fn clear(&self) -> Result<(), RunError> {
+        Ok(self.launcher.work().clear()?)
+    }
+
+    /// The scope in which to greet a server before the database asked for is known to exist.
+    pub fn server_scope(&self, scope: &Scope) -> Scope {
+        if self.description().scopes.contains(&planb_model::engine::ScopeKind::Globals) { Scope::Globals } else { scope.clone() }
+    }
+
     /// The request for a scope.
     pub fn request(&self, scope: Scope, mode: Mode, native_compression: bool) -> Request {
         Request {

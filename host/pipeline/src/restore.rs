@@ -279,7 +279,7 @@ impl<'o, 'p> Restore<'o, 'p> {
             return Err(error);
         }
         match fed {
-            Err(Fed::Run(error, _)) => Err(*error),
+            Err(Fed::Run { error, .. }) => Err(*error),
             // Also where all of it was written: the tool's end is what counts.
             Ok(()) | Err(Fed::Write(_)) if !exit.code.is_some_and(|code| command.accepts(code)) => {
                 Err(self.op.explain(session, &command.tool, &exit).await)
@@ -327,21 +327,22 @@ fn create(path: &Path) -> Result<File, RunError> {
 
 /// How feeding ended early: through what was read, or through what was written to.
 enum Fed {
-    Run(Box<RunError>, Option<std::process::ChildStdin>),
+    /// With the tool's stdin where there is one: it is closed only once the tool is gone.
+    Run { error: Box<RunError>, _open: Option<std::process::ChildStdin> },
     Write(io::Error),
 }
 
 impl Fed {
     fn with(self, stdin: std::process::ChildStdin) -> Self {
         match self {
-            Self::Run(error, _) => Self::Run(error, Some(stdin)),
+            Self::Run { error, .. } => Self::Run { error, _open: Some(stdin) },
             other => other,
         }
     }
 
     fn into_run(self) -> RunError {
         match self {
-            Self::Run(error, _) => *error,
+            Self::Run { error, .. } => *error,
             Self::Write(error) => RunError::Work(error),
         }
     }
@@ -349,7 +350,7 @@ impl Fed {
 
 impl<E: Into<RunError>> From<E> for Fed {
     fn from(error: E) -> Self {
-        Self::Run(Box::new(error.into()), None)
+        Self::Run { error: Box::new(error.into()), _open: None }
     }
 }
 

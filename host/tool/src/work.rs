@@ -74,6 +74,16 @@ impl WorkDir {
         Ok(below(&self.path(), path)?)
     }
 
+    /// Empties the part that plans write to, between two operations.
+    ///
+    /// # Errors
+    /// [`ToolError::Work`].
+    pub fn clear(&self) -> Result<(), ToolError> {
+        let path = self.path();
+        let clear = fs::remove_dir_all(&path).and_then(|()| DirBuilder::new().mode(0o700).create(&path));
+        clear.map_err(|source| ToolError::Work { path, source })
+    }
+
     /// Writes a plan's private files, mode 0600.
     ///
     /// # Errors

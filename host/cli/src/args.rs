@@ -1,0 +1,316 @@
+//! What can be typed: the commands, their flags and their help texts. No logic.
+
+use std::path::PathBuf;
+
+use clap::builder::styling::{AnsiColor, Styles};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default());
+
+const AFTER: &str = "\
+Exit codes: 0 done, 1 failed, 2 wrong usage or settings, 3 partial, 4 plugin refused or unfit, 5 verification failed, 130 interrupted.
+Each command explains itself: planb help run";
+
+/// Back up and restore databases. Engines are sandboxed WebAssembly plugins; stores are folders and buckets.
+#[derive(Debug, Parser)]
+#[command(name = "planb", version, styles = STYLES, after_help = AFTER, max_term_width = 110)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Flags that every command has.
+#[derive(Debug, Args)]
+pub(crate) struct Global {
+    /// How to print results
+    #[arg(long, global = true, value_enum, default_value_t = Output::Text, value_name = "FORMAT", help_heading = "General")]
+    pub(crate) output: Output,
+    /// A folder with plugins; can be given more than once [also: PLANB_PLUGIN_PATH, separated by colons]
+    #[arg(long = "plugin-dir", global = true, value_name = "DIR", help_heading = "General")]
+    pub(crate) plugin_dirs: Vec<PathBuf>,
+    /// Where private work directories are made
+    #[arg(long, global = true, env = "BACKUP_TEMP_DIR", value_name = "DIR", help_heading = "General")]
+    pub(crate) work_dir: Option<PathBuf>,
+    /// What goes to the log on stderr [default: warn on a terminal, else info]
+    #[arg(long, global = true, env = "LOG_LEVEL", value_name = "LEVEL", help_heading = "General", value_parser = ["error", "warn", "info", "debug", "trace"])]
+    pub(crate) log_level: Option<String>,
+    /// How the log is written
+    #[arg(long, global = true, env = "LOG_FORMAT", value_enum, default_value_t = LogFormat::Text, value_name = "FORMAT", help_heading = "General")]
+    pub(crate) log_format: LogFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Output {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Make a backup now
+    Run(RunArgs),
+    /// Put a backup back into a database
+    Restore(RestoreArgs),
+    /// List the backups of a store
+    List(ListArgs),
+    /// Show everything that is known of a backup
+    Show(PickArgs),
+    /// Check that a backup is whole: its bytes, and what the plugin sees in them
+    Verify(VerifyArgs),
+    /// List the databases of a server
+    Databases(DatabasesArgs),
+    /// Show what `run` would do, without doing it (the same as `run --dry-run`)
+    Plan(RunArgs),
+    /// Look at plugins, and decide what they may use
+    #[command(subcommand)]
+    Plugin(PluginCommand),
+    /// Print a completion script for a shell
+    Completions {
+        /// Which shell
+        shell: Shell,
+    },
+}
+
+/// Which database, and with what.
+#[derive(Debug, Args)]
+pub(crate) struct DbArgs {
+    /// The engine's plugin: a name (`postgres` finds postgres.wasm in the plugin folders) or a file. Can be left out where the URL's scheme tells it
+    #[arg(long, env = "DB_ENGINE", value_name = "NAME|FILE", help_heading = "Database")]
+    pub(crate) plugin: Option<String>,
+    /// The database's URL, without a password: postgresql://app@db.example/orders?sslmode=require, sqlite:///var/lib/app.db
+    #[arg(long, value_name = "URL", help_heading = "Database")]
+    pub(crate) db: Option<String>,
+    /// Host name, address, or the folder of a unix socket
+    #[arg(long, env = "DB_HOST", value_name = "HOST", help_heading = "Database")]
+    pub(crate) host: Option<String>,
+    /// TCP port
+    #[arg(long, env = "DB_PORT", value_name = "PORT", help_heading = "Database")]
+    pub(crate) port: Option<u16>,
+    /// Account
+    #[arg(long, env = "DB_USER", value_name = "USER", help_heading = "Database")]
+    pub(crate) user: Option<String>,
+    /// Database name; '*' for each database of the server
+    #[arg(long, env = "DB_NAME", value_name = "NAME", help_heading = "Database")]
+    pub(crate) database: Option<String>,
+    /// A file with the password [also: DB_PASSWORD, DB_PASSWORD_FILE]
+    #[arg(long, env = "DB_PASSWORD_FILE", value_name = "FILE", help_heading = "Database")]
+    pub(crate) password_file: Option<PathBuf>,
+    /// Ask for the password
+    #[arg(long, conflicts_with = "password_file", help_heading = "Database")]
+    pub(crate) ask_password: bool,
+    /// An option of the engine; `planb plugin inspect` lists them
+    #[arg(long = "option", value_name = "KEY=VALUE", value_parser = pair, help_heading = "Database")]
+    pub(crate) options: Vec<(String, String)>,
+    /// Use this program for a tool of the plugin: pg_dump=/usr/lib/postgresql/17/bin/pg_dump [also: PLANB_TOOL_PATH, folders separated by colons]
+    #[arg(long = "tool-path", value_name = "TOOL=PATH", value_parser = pair, help_heading = "Database")]
+    pub(crate) tool_paths: Vec<(String, String)>,
+    /// Let the plugin use this tool in this run. Not needed for the plugins that planb was built with
+    #[arg(long = "allow-tool", value_name = "TOOL", help_heading = "Database")]
+    pub(crate) allow_tools: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  planb run --plugin postgres --db postgresql://app@db/orders --to s3://backups/orders
+  planb run --db sqlite:///var/lib/app.db --to file:///backups --to s3://bucket/app
+  planb run --plugin postgres --db postgresql://admin@db/ --database '*' --to /backups --encrypt-to age1...")]
+pub(crate) struct RunArgs {
+    #[command(flatten)]
+    pub(crate) db: DbArgs,
+    /// Where to: a folder, file:///path, s3://bucket/prefix, gs://, azblob://. Can be given more than once; the dump is made once
+    #[arg(long, value_name = "URL", help_heading = "Backup")]
+    pub(crate) to: Vec<String>,
+    /// How the dump is compressed: zstd[:1-22], gzip[:1-9], none, or native (the tool does it)
+    #[arg(long, default_value = "zstd", value_name = "HOW", help_heading = "Backup")]
+    pub(crate) compress: String,
+    /// Encrypt to an age public key (age1...). Can be given more than once
+    #[arg(long, value_name = "RECIPIENT", help_heading = "Backup")]
+    pub(crate) encrypt_to: Vec<String>,
+    /// Encrypt with the passphrase in this file
+    #[arg(long, value_name = "FILE", conflicts_with = "encrypt_to", help_heading = "Backup")]
+    pub(crate) passphrase_file: Option<PathBuf>,
+    /// How the dump is taken: stream, file, directory or tar [default: the engine's]
+    #[arg(long, env = "BACKUP_MODE", value_name = "MODE", help_heading = "Backup", value_parser = ["stream", "file", "directory", "tar"])]
+    pub(crate) mode: Option<String>,
+    /// The backup's name; tokens are {db} {engine} {date} {time} {ts} {timestamp} {uuid}
+    #[arg(long, env = "BACKUP_NAME_TEMPLATE", default_value = "{db}-{date}-{time}", value_name = "TEMPLATE", help_heading = "Backup")]
+    pub(crate) name: String,
+    /// Back up what belongs to the server too (roles, tablespaces), as a backup of its own. '*' does so by itself
+    #[arg(long, help_heading = "Backup")]
+    pub(crate) globals: bool,
+    /// Put a label on the backup
+    #[arg(long = "label", value_name = "KEY=VALUE", value_parser = pair, help_heading = "Backup")]
+    pub(crate) labels: Vec<(String, String)>,
+    /// Show what would be done, and do nothing
+    #[arg(long, env = "DRY_RUN", value_parser = clap::builder::FalseyValueParser::new(), help_heading = "Backup")]
+    pub(crate) dry_run: bool,
+    /// End the run after this time: 90s, 30m, 2h
+    #[arg(long, env = "BACKUP_TIMEOUT", value_name = "TIME", value_parser = time, help_heading = "Backup")]
+    pub(crate) timeout: Option<std::time::Duration>,
+    /// End the run if the tool writes nothing for this time
+    #[arg(long, default_value = "30m", value_name = "TIME", value_parser = time, help_heading = "Backup")]
+    pub(crate) stall_timeout: std::time::Duration,
+    /// Size of the parts in which objects are sent, in MiB
+    #[arg(long, default_value_t = 16, value_name = "MIB", value_parser = clap::value_parser!(u64).range(5..=512), help_heading = "Backup")]
+    pub(crate) part_size: u64,
+    /// Largest object in a bucket, in MiB; a longer dump goes on in further objects (.001, .002, ...)
+    #[arg(long, default_value_t = 15_000, value_name = "MIB", value_parser = clap::value_parser!(u64).range(5..), help_heading = "Backup")]
+    pub(crate) volume_size: u64,
+    /// Threads for compressing [default: the processors, at most 4]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64), help_heading = "Backup")]
+    pub(crate) threads: Option<u32>,
+    /// Further arguments for the dump tool, after `--`
+    #[arg(last = true, value_name = "EXTRA ARGS")]
+    pub(crate) extra: Vec<String>,
+}
+
+/// Which backup of which store.
+#[derive(Debug, Args)]
+pub(crate) struct PickArgs {
+    /// An id, the beginning of one, `latest`, or `at:2026-02-07T02:00:00Z` (the newest at or before)
+    pub(crate) backup: String,
+    /// The store
+    #[arg(long, value_name = "URL")]
+    pub(crate) from: String,
+    /// Only backups of this database; needed for `latest` where a store holds several
+    #[arg(long, value_name = "NAME")]
+    pub(crate) source_database: Option<String>,
+}
+
+/// What opens an encrypted backup.
+#[derive(Debug, Args)]
+pub(crate) struct KeyArgs {
+    /// A file with an age secret key. Can be given more than once
+    #[arg(long = "identity", value_name = "FILE", help_heading = "Encryption")]
+    pub(crate) identities: Vec<PathBuf>,
+    /// The file with the passphrase
+    #[arg(long, value_name = "FILE", help_heading = "Encryption")]
+    pub(crate) passphrase_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  planb restore latest --from s3://backups/orders --db postgresql://app@db/orders_copy
+  planb restore 8f14e45f --from /backups --db sqlite:///tmp/app.db --replace")]
+pub(crate) struct RestoreArgs {
+    #[command(flatten)]
+    pub(crate) pick: PickArgs,
+    #[command(flatten)]
+    pub(crate) db: DbArgs,
+    #[command(flatten)]
+    pub(crate) keys: KeyArgs,
+    /// Restore into a database that holds data, which is then gone
+    #[arg(long)]
+    pub(crate) replace: bool,
+    /// Read and check the whole backup once before the tool gets a byte
+    #[arg(long)]
+    pub(crate) verify_first: bool,
+    /// End the restore after this time: 90s, 30m, 2h
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(crate) timeout: Option<std::time::Duration>,
+    /// Further arguments for the restore tool, after `--`
+    #[arg(last = true, value_name = "EXTRA ARGS")]
+    pub(crate) extra: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ListArgs {
+    /// The store
+    #[arg(long, value_name = "URL")]
+    pub(crate) from: String,
+    /// Only backups of this database
+    #[arg(long, value_name = "NAME")]
+    pub(crate) source_database: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArgs {
+    #[command(flatten)]
+    pub(crate) pick: PickArgs,
+    #[command(flatten)]
+    pub(crate) keys: KeyArgs,
+    /// The engine's plugin [default: the one that answers to the backup's engine]
+    #[arg(long, value_name = "NAME|FILE")]
+    pub(crate) plugin: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DatabasesArgs {
+    #[command(flatten)]
+    pub(crate) db: DbArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PluginCommand {
+    /// Show what a plugin is, what it can do and what it wants
+    Inspect {
+        /// A name or a file
+        plugin: String,
+    },
+    /// Copy a plugin into your plugin folder and let it use tools from now on
+    Add {
+        /// A file
+        file: PathBuf,
+        /// Let it use this tool; can be given more than once [default: ask for all that it declares]
+        #[arg(long = "allow-tool", value_name = "TOOL")]
+        allow_tools: Vec<String>,
+        /// Let it use all the tools that it declares
+        #[arg(long)]
+        allow_all: bool,
+    },
+    /// List the plugins that are found by name
+    List,
+    /// Take a plugin out of your plugin folder, and its grants back
+    Remove {
+        /// Its name
+        plugin: String,
+    },
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("it has to be KEY=VALUE".to_owned()),
+    }
+}
+
+/// A time as people write it; a bare number is seconds, and 0 no limit at all.
+fn time(text: &str) -> Result<std::time::Duration, String> {
+    if let Ok(seconds) = text.parse::<u64>() {
+        return Ok(std::time::Duration::from_secs(seconds));
+    }
+    let parsed: Result<jiff::SignedDuration, _> = text.parse();
+    parsed.ok().and_then(|time| time.try_into().ok()).ok_or_else(|| "it has to be a time such as 90s, 30m or 2h".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_flags_fit_together() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn times_are_read_as_people_write_them() {
+        assert_eq!(time("90"), Ok(std::time::Duration::from_secs(90)));
+        assert_eq!(time("1h30m"), Ok(std::time::Duration::from_mins(90)));
+        assert!(time("-5s").is_err() && time("soon").is_err());
+    }
+}

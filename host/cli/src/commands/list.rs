@@ -1,0 +1,78 @@
+//! `planb list`.
+
+use serde_json::json;
+
+use crate::args::ListArgs;
+use crate::commands::catalogue;
+use crate::exit::Exit;
+use crate::printer::{Printer, bytes, plural, table};
+use crate::report::Report;
+use crate::settings::store_from;
+
+pub(crate) async fn run(args: &ListArgs, printer: Printer) -> Result<Exit, Report> {
+    let store = store_from(&args.from)?;
+    let catalogue = catalogue(&store, args.source_database.as_deref()).await?;
+    let text = || {
+        if catalogue.entries.is_empty() {
+            return "no backups\n".to_owned();
+        }
+        let rows: Vec<Vec<String>> = catalogue
+            .entries
+            .iter()
+            .map(|entry| {
+                let m = &entry.manifest;
+                vec![
+                    m.short_id().to_owned(),
+                    m.created_at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
+                    m.engine.clone(),
+                    m.database.clone(),
+                    bytes(m.plain_bytes),
+                    bytes(m.stored_bytes),
+                    artifact_key(entry),
+                ]
+            })
+            .collect();
+        table(&["ID", "CREATED", "ENGINE", "DATABASE", "SIZE", "STORED", "KEY"], &rows)
+    };
+    let json = || {
+        let all: Vec<_> = catalogue
+            .entries
+            .iter()
+            .map(|entry| {
+                let m = &entry.manifest;
+                json!({
+                    "id": m.id,
+                    "engine": m.engine,
+                    "database": m.database,
+                    "scope": m.scope,
+                    "created_at": m.created_at,
+                    "key": artifact_key(entry),
+                    "plain_bytes": m.plain_bytes,
+                    "stored_bytes": m.stored_bytes,
+                    "status": "success",
+                    "labels": m.labels,
+                })
+            })
+            .collect();
+        json!(all)
+    };
+    printer.result(text, json);
+    if !catalogue.unreadable.is_empty() {
+        let n = catalogue.unreadable.len() as u64;
+        printer.note(&format!("warning: {} cannot be read:\n", plural(n, "manifest")));
+        for unreadable in &catalogue.unreadable {
+            printer.note(&format!("  {}: {}\n", unreadable.key, unreadable.reason));
+        }
+    }
+    Ok(Exit::Done)
+}
+
+/// The key of a backup's first object, or the folder of its objects.
+pub(crate) fn artifact_key(entry: &planb_store::Entry) -> String {
+    let manifest = &entry.manifest;
+    if manifest.mode == planb_model::engine::Mode::Directory {
+        return entry.key.strip_suffix(planb_model::manifest::SUFFIX).unwrap_or(&entry.key).to_owned();
+    }
+    let first = manifest.files.first().and_then(|file| file.volumes.first());
+    first.map_or_else(|| entry.key.clone(), |volume| entry.volume_key(&volume.key))
+}

@@ -1,0 +1,47 @@
+//! `planb verify`.
+
+use std::sync::Arc;
+
+use planb_pipeline::Progress;
+use serde_json::json;
+
+use crate::args::{Global, VerifyArgs};
+use crate::commands::pick;
+use crate::exit::Exit;
+use crate::printer::Printer;
+use crate::progress;
+use crate::report::Report;
+use crate::settings::{identities, plugin, plugin_for_engine, store_from};
+use crate::signals;
+
+pub(crate) async fn run(global: &Global, args: VerifyArgs, printer: Printer) -> Result<Exit, Report> {
+    let stop = signals::stop(None);
+    let identities = identities(&args.keys)?;
+    let store = store_from(&args.pick.from)?;
+    let entry = pick(&store, &args.pick).await?;
+    let plugin = match &args.plugin {
+        Some(name) => Some(plugin(global, name).await?),
+        None => plugin_for_engine(global, &entry.manifest.engine).await?,
+    };
+    let progress = Arc::new(Progress::default());
+    let shown = progress::show(&progress, "verifying", entry.manifest.short_id().to_owned());
+    let report = planb_pipeline::verify(&store, &entry, plugin.as_ref(), &identities, &progress, &stop).await;
+    drop(shown);
+    let report = report?;
+    for warning in &report.warnings {
+        printer.note(&format!("warning: {warning}\n"));
+    }
+    printer.result(
+        || {
+            let m = &entry.manifest;
+            let verdict = if report.ok { "is whole" } else { "is DAMAGED" };
+            let mut out = format!("{} of {} {verdict}\n", m.short_id(), m.database);
+            for check in &report.checks {
+                out.push_str(&format!("  {}  {}: {}\n", if check.ok { "ok  " } else { "FAIL" }, check.name, check.detail));
+            }
+            out
+        },
+        || json!(report),
+    );
+    Ok(if report.ok { Exit::Done } else { Exit::Verification })
+}

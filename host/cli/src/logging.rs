@@ -1,0 +1,81 @@
+//! The log on stderr. Every line passes the redactor, whoever wrote it.
+
+use std::io::{self, Write};
+use std::sync::{Mutex, PoisonError};
+
+use planb_model::redact::Redactor;
+use planb_model::secret::Secret;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
+
+use crate::args::{Global, LogFormat};
+use crate::printer::Printer;
+
+static REDACTOR: Mutex<Option<Redactor>> = Mutex::new(None);
+
+/// From now on this value does not reach the log.
+pub(crate) fn hide(secret: &Secret) {
+    REDACTOR.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_default().add(secret);
+}
+
+/// A text without the known secrets.
+pub(crate) fn redact(text: &str) -> String {
+    match &*REDACTOR.lock().unwrap_or_else(PoisonError::into_inner) {
+        Some(redactor) => redactor.redact(text),
+        None => text.to_owned(),
+    }
+}
+
+/// Sets the log up: `RUST_LOG` if it is set, else the level for planb and warnings of the libraries.
+pub(crate) fn start(global: &Global) {
+    let level = global.log_level.as_deref().unwrap_or(if Printer::interactive() { "warn" } else { "info" });
+    let names = ["planb", "planb_model", "planb_plugin", "planb_tool", "planb_store", "planb_pipeline"];
+    let quiet = if level == "error" { "error" } else { "warn" };
+    let ours: Vec<_> = names.iter().map(|name| format!("{name}={level}")).collect();
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(format!("{quiet},{}", ours.join(","))));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(Redacting).with_ansi(Printer::interactive());
+    match global.log_format {
+        LogFormat::Json => builder.json().flatten_event(true).init(),
+        LogFormat::Text => builder.with_target(false).init(),
+    }
+    // What stores read from the environment.
+    for name in ["AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AZURE_STORAGE_KEY", "AZURE_STORAGE_ACCOUNT_KEY", "AZURE_STORAGE_SAS_TOKEN"] {
+        if let Some(value) = crate::settings::env(name) {
+            hide(&Secret::new(value));
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Redacting;
+
+impl<'a> MakeWriter<'a> for Redacting {
+    type Writer = Line;
+
+    fn make_writer(&'a self) -> Self::Writer {
+        Line(Vec::new())
+    }
+}
+
+/// One event, written as a whole when it is complete.
+struct Line(Vec<u8>);
+
+impl Write for Line {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        let text = redact(&String::from_utf8_lossy(&self.0));
+        crate::progress::aside(|| {
+            let _ = io::stderr().lock().write_all(text.as_bytes());
+        });
+    }
+}

@@ -1,0 +1,320 @@
+//! From flags and environment to the settings of one command, resolved once. Flags beat environment.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use planb_model::connection::Target;
+use planb_model::engine::{Connection, Description, Purpose, Scope, ScopeKind};
+use planb_model::secret::{Secret, Secrets};
+use planb_pipeline::{Identities, OperationSpec, Timeouts};
+use planb_plugin::{CompileCache, Grants, Limits, Plugin, PluginFolders, PluginHost, find};
+use planb_store::{Access, Store, StoreUrl, WriteSettings};
+use planb_tool::ToolSearch;
+
+use crate::args::{DbArgs, Global, KeyArgs};
+use crate::logging::hide;
+use crate::pinned;
+use crate::report::Report;
+
+/// A variable that is set and not empty.
+#[expect(clippy::disallowed_methods, reason = "the command line's settings by environment belong here")]
+pub(crate) fn env(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// A secret by its variable, or by the file that `NAME_FILE` names. A file that cannot be read is an error, never
+/// an empty password.
+fn secret_env(name: &str) -> Result<Option<Secret>, Report> {
+    let secret = match env(&format!("{name}_FILE")) {
+        Some(path) => Some(secret_file(Path::new(&path), &format!("{name}_FILE"))?),
+        None => env(name).map(Secret::new),
+    };
+    if let Some(secret) = &secret {
+        hide(secret);
+    }
+    Ok(secret)
+}
+
+/// The content of a file without its last newline.
+pub(crate) fn secret_file(path: &Path, what: &str) -> Result<Secret, Report> {
+    let text = std::fs::read_to_string(path).map_err(|error| Report::usage(format!("{what}: {} cannot be read: {error}", path.display())))?;
+    let text = text.strip_suffix('\n').unwrap_or(&text);
+    let secret = Secret::new(text.strip_suffix('\r').unwrap_or(text).to_owned());
+    hide(&secret);
+    Ok(secret)
+}
+
+fn home() -> Option<PathBuf> {
+    env("HOME").map(PathBuf::from)
+}
+
+fn user_folder(variable: &str, fallback: &str) -> Option<PathBuf> {
+    let base = env(variable).map(PathBuf::from).filter(|path| path.is_absolute());
+    Some(base.or_else(|| home().map(|home| home.join(fallback)))?.join("planb"))
+}
+
+/// Where `planb plugin add` keeps plugins and grants.
+pub(crate) fn data_folder() -> Option<PathBuf> {
+    user_folder("XDG_DATA_HOME", ".local/share")
+}
+
+/// The file of grants.
+pub(crate) fn grants_file() -> Option<PathBuf> {
+    user_folder("XDG_CONFIG_HOME", ".config").map(|folder| folder.join("grants.json"))
+}
+
+/// Where plugins are looked for by name.
+pub(crate) fn plugin_folders(global: &Global) -> PluginFolders {
+    let mut folders = global.plugin_dirs.clone();
+    if let Some(path) = env("PLANB_PLUGIN_PATH") {
+        folders.extend(std::env::split_paths(&path).filter(|path| !path.as_os_str().is_empty()));
+    }
+    folders.extend(data_folder().map(|folder| folder.join("plugins")));
+    if let Ok(exe) = std::env::current_exe()
+        && let Some(beside) = exe.parent()
+    {
+        folders.push(beside.join("plugins"));
+        if let Some(above) = beside.parent() {
+            folders.push(above.join("plugins"));
+            folders.push(above.join("lib/planb/plugins"));
+        }
+    }
+    folders.push("/usr/local/lib/planb/plugins".into());
+    folders.push("/usr/lib/planb/plugins".into());
+    folders.retain(|folder| folder.is_dir());
+    let mut seen: Vec<PathBuf> = Vec::new();
+    folders.retain(|folder| {
+        let new = !seen.contains(folder);
+        seen.push(folder.clone());
+        new
+    });
+    PluginFolders(folders)
+}
+
+/// The plugin host with the compile cache of this user.
+pub(crate) fn plugin_host() -> Result<PluginHost, Report> {
+    let cache = user_folder("XDG_CACHE_HOME", ".cache").and_then(|folder| CompileCache::open(&folder.join("compiled")));
+    Ok(PluginHost::new(Limits::default(), cache)?)
+}
+
+/// The plugin of a name or a file.
+pub(crate) async fn plugin(global: &Global, name: &str) -> Result<Plugin, Report> {
+    let folders = plugin_folders(global);
+    let host = plugin_host()?;
+    let found = match find(name, &folders) {
+        Ok(path) => path,
+        Err(error) => {
+            // `--plugin pg` for postgres.wasm: the names are the plugins' own.
+            return match by_answer(&host, &folders, |d| d.answers_to(name)).await {
+                Some(plugin) => Ok(plugin),
+                None => Err(error.into()),
+            };
+        }
+    };
+    Ok(host.load(&found).await?)
+}
+
+/// The first plugin in the folders that says yes.
+pub(crate) async fn by_answer(host: &PluginHost, folders: &PluginFolders, yes: impl Fn(&Description) -> bool) -> Option<Plugin> {
+    for path in folders.all() {
+        match host.load(&path).await {
+            Ok(plugin) if yes(plugin.description()) => return Some(plugin),
+            Ok(_) => {}
+            Err(error) => tracing::debug!(%error, "passed over"),
+        }
+    }
+    None
+}
+
+/// The plugin for an engine's key, as a manifest has it.
+pub(crate) async fn plugin_for_engine(global: &Global, engine: &str) -> Result<Option<Plugin>, Report> {
+    let host = plugin_host()?;
+    Ok(by_answer(&host, &plugin_folders(global), |d| d.answers_to(engine)).await)
+}
+
+/// A database and how it is reached, with its plugin.
+pub(crate) struct Database {
+    pub(crate) plugin: Plugin,
+    pub(crate) connection: Connection,
+    pub(crate) database: Option<String>,
+    pub(crate) secrets: Arc<Secrets>,
+}
+
+impl Database {
+    /// From what was typed and set. `engine`: the one to use where neither a plugin nor a scheme tells it.
+    pub(crate) async fn resolve(global: &Global, args: &DbArgs, engine: Option<&str>) -> Result<Self, Report> {
+        let mut target = match &args.db {
+            Some(url) => {
+                let target = Target::parse(url)?;
+                if let Some(password) = &target.password {
+                    hide(password);
+                    return Err(Report::usage("a password in --db can be read by everyone on this machine (ps)")
+                        .with_hint("take it out of the URL and put it into DB_PASSWORD, a file (--password-file), or type it (--ask-password)"));
+                }
+                target
+            }
+            // The same in the environment only its owner can read.
+            None => match secret_env("DB_URI")? {
+                Some(url) => Target::parse(url.expose())?,
+                None => Target::default(),
+            },
+        };
+        if let Some(password) = &target.password {
+            hide(password);
+        }
+        let plugin = match (&args.plugin, &target.scheme, engine) {
+            (Some(name), _, _) => plugin(global, name).await?,
+            (None, None, None) => {
+                return Err(Report::usage("which engine? Neither --plugin nor a URL's scheme tells it")
+                    .with_hint("for example --plugin postgres --db postgresql://app@db.example/orders; planb plugin list shows the engines"));
+            }
+            (None, Some(scheme), _) => {
+                let host = plugin_host()?;
+                let found = by_answer(&host, &plugin_folders(global), |d| d.schemes.contains(scheme)).await;
+                found.ok_or_else(|| {
+                    Report::usage(format!("no plugin here knows databases of the kind `{scheme}:`"))
+                        .with_hint("planb plugin list shows the engines; --plugin names one")
+                })?
+            }
+            (None, None, Some(engine)) => plugin_for_engine(global, engine)
+                .await?
+                .ok_or_else(|| Report::usage(format!("no plugin here is for the engine `{engine}`")).with_hint("name one with --plugin"))?,
+        };
+        let description = plugin.description();
+        if let Some(host) = &args.host {
+            (target.host, target.socket) = (Some(host.clone()), None);
+        }
+        target.port = args.port.or(target.port);
+        target.user = args.user.clone().or(target.user);
+        if let Some(name) = &args.database {
+            // The place of a name in a URL is behind the slash; see Target::resolve.
+            let behind = target.scheme.is_some() && !description.file_based;
+            target.database = Some(if behind { format!("/{name}") } else { name.clone() });
+        }
+        // Flags beat environment, and a file beats a value.
+        if let Some(password) = password(args)? {
+            target.password = Some(password);
+        }
+        let (connection, mut database, secrets) = target.resolve(description)?;
+        if description.file_based
+            && let Some(path) = &database
+            && path != "*"
+        {
+            let absolute = std::path::absolute(path).map_err(|error| Report::usage(format!("{path}: {error}")))?;
+            database = Some(absolute.to_string_lossy().into_owned());
+        }
+        Ok(Self { plugin, connection, database, secrets: Arc::new(secrets) })
+    }
+
+    /// The scope to restore into: the one named, or where none is, that of the backup.
+    pub(crate) fn target(&self, source: &Scope) -> Scope {
+        match (&self.database, source) {
+            (_, Scope::Globals) => Scope::Globals,
+            (Some(name), _) => Scope::Database(name.clone()),
+            (None, source) => source.clone(),
+        }
+    }
+
+    /// Everything that an operation is made of.
+    pub(crate) fn operation(
+        &self,
+        global: &Global,
+        args: &DbArgs,
+        purposes: Vec<Purpose>,
+        extra_args: Vec<String>,
+        timeouts: Timeouts,
+    ) -> Result<OperationSpec, Report> {
+        let description = self.plugin.description();
+        let globals = |(name, _): &&(String, String)| name == "globals" && !description.settings.iter().any(|s| s.name == "globals");
+        let given: Vec<_> = args.options.iter().filter(|option| !globals(option)).cloned().collect();
+        let settings = planb_model::settings::resolve(description, &given)?;
+        let mut grants = match grants_file() {
+            Some(path) => Grants::load(&path, pinned::digests())?,
+            None => Grants { pinned: pinned::digests().collect(), ..Grants::default() },
+        };
+        grants.once = args.allow_tools.iter().cloned().collect();
+        let work_base = global.work_dir.clone().unwrap_or_else(std::env::temp_dir);
+        if global.work_dir.is_some() {
+            std::fs::create_dir_all(&work_base)
+                .map_err(|error| Report::usage(format!("--work-dir {}: {error}", work_base.display())))?;
+        }
+        let shim = std::env::current_exe().map_err(|error| Report::usage(format!("planb cannot find itself: {error}")))?;
+        Ok(OperationSpec {
+            shim,
+            work_base,
+            search: tool_search(args),
+            grants,
+            connection: self.connection.clone(),
+            secrets: Arc::clone(&self.secrets),
+            settings,
+            extra_args,
+            purposes,
+            timeouts,
+        })
+    }
+
+    /// Whether `--option globals=true` was given, for an engine that has globals.
+    pub(crate) fn globals_option(&self, args: &DbArgs) -> bool {
+        let has = self.plugin.description().scopes.contains(&ScopeKind::Globals);
+        has && args.options.iter().any(|(name, value)| name == "globals" && matches!(value.as_str(), "true" | "yes" | "on" | "1"))
+    }
+}
+
+fn password(args: &DbArgs) -> Result<Option<Secret>, Report> {
+    if args.ask_password {
+        let typed = rpassword::prompt_password("Password: ").map_err(|error| Report::usage(format!("the password cannot be asked for: {error}")))?;
+        let secret = Secret::new(typed);
+        hide(&secret);
+        return Ok(Some(secret));
+    }
+    if let Some(path) = &args.password_file {
+        return secret_file(path, "the password file").map(Some);
+    }
+    Ok(env("DB_PASSWORD").map(|value| {
+        let secret = Secret::new(value);
+        hide(&secret);
+        secret
+    }))
+}
+
+fn tool_search(args: &DbArgs) -> ToolSearch {
+    let explicit: BTreeMap<String, PathBuf> = args.tool_paths.iter().map(|(id, path)| (id.clone(), PathBuf::from(path))).collect();
+    let folders = env("PLANB_TOOL_PATH").into_iter().chain(env("PATH"));
+    let folders = folders.flat_map(|path| std::env::split_paths(&path).collect::<Vec<_>>()).filter(|path| path.is_absolute());
+    let mut unique: Vec<PathBuf> = Vec::new();
+    for folder in folders {
+        if !unique.contains(&folder) {
+            unique.push(folder);
+        }
+    }
+    ToolSearch { explicit, folders: unique }
+}
+
+/// Opens the stores of `--to`.
+pub(crate) fn stores_to(urls: &[String], settings: WriteSettings) -> Result<Vec<Store>, Report> {
+    if urls.is_empty() {
+        return Err(Report::usage("where to? --to is missing").with_hint("for example --to /backups, or --to s3://bucket/prefix"));
+    }
+    let mut parsed: Vec<StoreUrl> = Vec::new();
+    for url in urls {
+        let url = StoreUrl::parse(url)?;
+        if parsed.iter().any(|known| known.shown() == url.shown()) {
+            return Err(Report::usage(format!("the store {} is given twice", url.shown())));
+        }
+        parsed.push(url);
+    }
+    parsed.iter().map(|url| Store::open(url, Access::Write, settings).map_err(Report::from)).collect()
+}
+
+/// Opens the store of `--from`.
+pub(crate) fn store_from(url: &str) -> Result<Store, Report> {
+    let url = StoreUrl::parse(url)?;
+    Ok(Store::open(&url, Access::Read, WriteSettings::default())?)
+}
+
+/// What opens an encrypted backup.
+pub(crate) fn identities(args: &KeyArgs) -> Result<Identities, Report> {
+    let passphrase = args.passphrase_file.as_deref().map(|path| secret_file(path, "the passphrase file")).transpose()?;
+    Ok(Identities { files: args.identities.clone(), passphrase })
+}
