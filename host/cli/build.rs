@@ -8,10 +8,13 @@ use std::path::Path;
 
 fn main() {
     println!("cargo::rerun-if-env-changed=PLANB_PINNED_PLUGINS");
-    let mut code = String::from("/// File names and SHA-256 digests of the plugins built with this binary.\npub(crate) const PINNED: &[(&str, &str)] = &[\n");
+    let mut code = String::from(
+        "/// File names and SHA-256 digests of the plugins built with this binary.\npub(crate) const PINNED: &[(&str, &str)] = &[\n",
+    );
     if let Some(path) = std::env::var_os("PLANB_PINNED_PLUGINS") {
         println!("cargo::rerun-if-changed={}", Path::new(&path).display());
-        let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", Path::new(&path).display()));
+        let text =
+            std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", Path::new(&path).display()));
         for line in text.lines() {
             let Some((digest, name)) = line.split_once("  ") else { panic!("not a line of digests: {line}") };
             assert!(digest.len() == 64 && digest.bytes().all(|b| b.is_ascii_hexdigit()), "not a digest: {digest}");
@@ -19,6 +22,8 @@ fn main() {
         }
     }
     code.push_str("];\n");
-    let out = std::env::var_os("OUT_DIR").expect("cargo sets it");
-    std::fs::write(Path::new(&out).join("pinned.rs"), code).expect("cargo's folder can be written");
+    let out = std::env::var_os("OUT_DIR").unwrap_or_default();
+    if let Err(error) = std::fs::write(Path::new(&out).join("pinned.rs"), code) {
+        panic!("{}: {error}", Path::new(&out).display());
+    }
 }

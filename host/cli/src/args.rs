@@ -146,7 +146,13 @@ pub(crate) struct RunArgs {
     #[arg(long, env = "BACKUP_MODE", value_name = "MODE", help_heading = "Backup", value_parser = ["stream", "file", "directory", "tar"])]
     pub(crate) mode: Option<String>,
     /// The backup's name; tokens are {db} {engine} {date} {time} {ts} {timestamp} {uuid}
-    #[arg(long, env = "BACKUP_NAME_TEMPLATE", default_value = "{db}-{date}-{time}", value_name = "TEMPLATE", help_heading = "Backup")]
+    #[arg(
+        long,
+        env = "BACKUP_NAME_TEMPLATE",
+        default_value = "{db}-{date}-{time}",
+        value_name = "TEMPLATE",
+        help_heading = "Backup"
+    )]
     pub(crate) name: String,
     /// Back up what belongs to the server too (roles, tablespaces), as a backup of its own. '*' does so by itself
     #[arg(long, help_heading = "Backup")]
@@ -294,7 +300,10 @@ fn time(text: &str) -> Result<std::time::Duration, String> {
         return Ok(std::time::Duration::from_secs(seconds));
     }
     let parsed: Result<jiff::SignedDuration, _> = text.parse();
-    parsed.ok().and_then(|time| time.try_into().ok()).ok_or_else(|| "it has to be a time such as 90s, 30m or 2h".to_owned())
+    parsed
+        .ok()
+        .and_then(|time| time.try_into().ok())
+        .ok_or_else(|| "it has to be a time such as 90s, 30m or 2h".to_owned())
 }
 
 #[cfg(test)]

@@ -32,14 +32,22 @@ pub(crate) fn start(global: &Global) {
     let names = ["planb", "planb_model", "planb_plugin", "planb_tool", "planb_store", "planb_pipeline"];
     let quiet = if level == "error" { "error" } else { "warn" };
     let ours: Vec<_> = names.iter().map(|name| format!("{name}={level}")).collect();
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(format!("{quiet},{}", ours.join(","))));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(Redacting).with_ansi(Printer::interactive());
+    let filter =
+        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(format!("{quiet},{}", ours.join(","))));
+    let builder =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(Redacting).with_ansi(Printer::interactive());
     match global.log_format {
         LogFormat::Json => builder.json().flatten_event(true).init(),
         LogFormat::Text => builder.with_target(false).init(),
     }
     // What stores read from the environment.
-    for name in ["AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AZURE_STORAGE_KEY", "AZURE_STORAGE_ACCOUNT_KEY", "AZURE_STORAGE_SAS_TOKEN"] {
+    for name in [
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_SESSION_TOKEN",
+        "AZURE_STORAGE_KEY",
+        "AZURE_STORAGE_ACCOUNT_KEY",
+        "AZURE_STORAGE_SAS_TOKEN",
+    ] {
         if let Some(value) = crate::settings::env(name) {
             hide(&Secret::new(value));
         }

@@ -26,6 +26,8 @@ fn main() -> ExitCode {
     if args.next().is_some_and(|first| first == planb_tool::shim::WORD) {
         return planb_tool::shim::main(std::env::args_os().skip(1));
     }
+    // A backup is as confidential as its database: what planb writes is its user's alone.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     let cli = Cli::parse();
     logging::start(&cli.global);
     let printer = Printer { output: cli.global.output };
@@ -46,7 +48,7 @@ fn main() -> ExitCode {
             if printer.output == Output::Json {
                 printer.result(String::new, || serde_json::json!({ "error": report.json() }));
             }
-            printer.note(&report.text(Printer::interactive()));
+            Printer::note(&report.text(Printer::interactive()));
             report.exit.into()
         }
     }
@@ -64,8 +66,10 @@ async fn dispatch(cli: Cli, printer: Printer) -> Result<Exit, Report> {
         Command::List(args) => commands::list::run(&args, printer).await,
         Command::Show(args) => commands::show::run(&args, printer).await,
         Command::Verify(args) => commands::verify::run(&global, args, printer).await,
-        Command::Databases(args) => commands::databases::run(&global, args, printer).await,
-        Command::Plugin(PluginCommand::Inspect { plugin }) => commands::plugin::inspect(&global, &plugin, printer).await,
+        Command::Databases(args) => commands::databases::run(&global, &args, printer).await,
+        Command::Plugin(PluginCommand::Inspect { plugin }) => {
+            commands::plugin::inspect(&global, &plugin, printer).await
+        }
         Command::Plugin(PluginCommand::Add { file, allow_tools, allow_all }) => {
             commands::plugin::add(&global, &file, &allow_tools, allow_all, printer).await
         }

@@ -22,7 +22,7 @@ impl Printer {
     }
 
     /// Something for people, beside the result.
-    pub(crate) fn note(self, text: &str) {
+    pub(crate) fn note(text: &str) {
         let _ = std::io::stderr().lock().write_all(text.as_bytes());
     }
 
@@ -95,7 +95,15 @@ pub(crate) fn count(n: u64) -> String {
 
 /// `1 table`, `2 tables`.
 pub(crate) fn plural(n: u64, word: &str) -> String {
-    let word = if n == 1 { word.to_owned() } else if word.ends_with('x') { format!("{word}es") } else if word.ends_with("ry") { format!("{}ies", &word[..word.len() - 1]) } else { format!("{word}s") };
+    let word = if n == 1 {
+        word.to_owned()
+    } else if word.ends_with('x') {
+        format!("{word}es")
+    } else if word.ends_with("ry") {
+        format!("{}ies", &word[..word.len() - 1])
+    } else {
+        format!("{word}s")
+    };
     format!("{} {word}", count(n))
 }
 
@@ -115,9 +123,15 @@ mod tests {
 
     #[test]
     fn numbers_read_well() {
-        assert_eq!([bytes(0), bytes(999), bytes(1000), bytes(15_400_000), bytes(999_999)], ["0 B", "999 B", "1.0 kB", "15 MB", "1.0 MB"]);
+        assert_eq!(
+            [bytes(0), bytes(999), bytes(1000), bytes(15_400_000), bytes(999_999)],
+            ["0 B", "999 B", "1.0 kB", "15 MB", "1.0 MB"]
+        );
         assert_eq!([count(7), count(1234), count(1_234_567)], ["7", "1,234", "1,234,567"]);
-        assert_eq!([duration(12), duration(3_250), duration(61_000), duration(3_700_000)], ["12 ms", "3.2 s", "1 min 1 s", "1 h 1 min"]);
+        assert_eq!(
+            [duration(12), duration(3_250), duration(61_000), duration(3_700_000)],
+            ["12 ms", "3.2 s", "1 min 1 s", "1 h 1 min"]
+        );
         assert_eq!([plural(1, "table"), plural(2, "index"), plural(3, "entry")], ["1 table", "2 indexes", "3 entries"]);
     }
 }

@@ -34,7 +34,8 @@ pub(crate) fn show(progress: &Arc<Progress>, verb: &'static str, what: String) -
     let interactive = Printer::interactive();
     let bar = interactive.then(|| {
         let bar = ProgressBar::new_spinner();
-        let style = ProgressStyle::with_template("{spinner} {msg}").unwrap_or_else(|_| ProgressStyle::default_spinner());
+        let style =
+            ProgressStyle::with_template("{spinner} {msg}").unwrap_or_else(|_| ProgressStyle::default_spinner());
         bar.set_style(style);
         *BAR.lock().unwrap_or_else(PoisonError::into_inner) = Some(bar.clone());
         bar

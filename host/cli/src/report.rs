@@ -68,7 +68,8 @@ impl From<RunError> for Report {
     fn from(error: RunError) -> Self {
         let blame = error.blame();
         let message = error.to_string();
-        let report = |exit, hint: Option<String>| Self { message: message.clone(), blame, hint, last_words: None, exit };
+        let report =
+            |exit, hint: Option<String>| Self { message: message.clone(), blame, hint, last_words: None, exit };
         match error {
             RunError::Plugin(error) => error.into(),
             RunError::Store(error) => error.into(),
@@ -81,7 +82,13 @@ impl From<RunError> for Report {
                 )),
             ),
             RunError::Refused(failure) => {
-                let exit = if failure.blame == Blame::Plugin { Exit::Plugin } else if failure.blame == Blame::Settings { Exit::Usage } else { Exit::Failed };
+                let exit = if failure.blame == Blame::Plugin {
+                    Exit::Plugin
+                } else if failure.blame == Blame::Settings {
+                    Exit::Usage
+                } else {
+                    Exit::Failed
+                };
                 Self { message: failure.message, blame, hint: failure.hint, last_words: None, exit }
             }
             RunError::ToolFailed { tool, end, failure, last_words } => {
@@ -99,19 +106,41 @@ impl From<RunError> for Report {
                 Exit::Failed,
                 Some("restore into a database that is new or empty, or add --replace to lose what it holds".to_owned()),
             ),
-            RunError::Damaged { .. } => report(Exit::Verification, Some("restore another backup: planb list shows them; planb verify checks one".to_owned())),
-            RunError::NeedsKey(_) => report(Exit::Usage, Some("give the secret key with --identity FILE, or --passphrase-file FILE".to_owned())),
-            RunError::WrongKey(_) => report(Exit::Failed, Some("planb show tells to which public keys it was encrypted".to_owned())),
-            RunError::Incomplete { .. } => report(Exit::Failed, Some("nothing was kept; look at the tool's log and run it again".to_owned())),
-            RunError::Empty(_) => report(Exit::Failed, Some("nothing was kept; check that the database is the one you mean".to_owned())),
+            RunError::Damaged { .. } => report(
+                Exit::Verification,
+                Some("restore another backup: planb list shows them; planb verify checks one".to_owned()),
+            ),
+            RunError::NeedsKey(_) => report(
+                Exit::Usage,
+                Some("give the secret key with --identity FILE, or --passphrase-file FILE".to_owned()),
+            ),
+            RunError::WrongKey(_) => {
+                report(Exit::Failed, Some("planb show tells to which public keys it was encrypted".to_owned()))
+            }
+            RunError::Incomplete { .. } => {
+                report(Exit::Failed, Some("nothing was kept; look at the tool's log and run it again".to_owned()))
+            }
+            RunError::Empty(_) => {
+                report(Exit::Failed, Some("nothing was kept; check that the database is the one you mean".to_owned()))
+            }
             RunError::Work(error) => {
                 let full = error.kind() == std::io::ErrorKind::StorageFull;
-                report(Exit::Failed, full.then(|| "the disk of the work directory is full: use another with --work-dir, or --mode stream".to_owned()))
+                report(
+                    Exit::Failed,
+                    full.then(|| {
+                        "the disk of the work directory is full: use another with --work-dir, or --mode stream"
+                            .to_owned()
+                    }),
+                )
             }
             RunError::Timeout(_) => report(Exit::Failed, Some("give it more time with --timeout".to_owned())),
-            RunError::Stalled(_) => report(Exit::Failed, Some("look for locks in the database; more patience: --stall-timeout".to_owned())),
+            RunError::Stalled(_) => {
+                report(Exit::Failed, Some("look for locks in the database; more patience: --stall-timeout".to_owned()))
+            }
             RunError::Interrupted => report(Exit::Interrupted, None),
-            RunError::Internal(_) => report(Exit::Failed, Some("this is a mistake in planb; please report it".to_owned())),
+            RunError::Internal(_) => {
+                report(Exit::Failed, Some("this is a mistake in planb; please report it".to_owned()))
+            }
         }
     }
 }
@@ -119,23 +148,36 @@ impl From<RunError> for Report {
 impl From<PluginError> for Report {
     fn from(error: PluginError) -> Self {
         let hint = match &error {
-            PluginError::NotFound { .. } => Some("planb plugin list shows what is there; --plugin-dir names another folder".to_owned()),
-            PluginError::ContractVersion { newer: true, .. } => Some("upgrade planb, or use an older release of the plugin".to_owned()),
-            PluginError::ContractVersion { newer: false, .. } => Some("upgrade the plugin: rebuild it with the current planb-sdk".to_owned()),
-            PluginError::OtherWorld { .. } => Some("a plugin exports planb:engine/engine; see wit/ and the planb-sdk crate".to_owned()),
+            PluginError::NotFound { .. } => {
+                Some("planb plugin list shows what is there; --plugin-dir names another folder".to_owned())
+            }
+            PluginError::ContractVersion { newer: true, .. } => {
+                Some("upgrade planb, or use an older release of the plugin".to_owned())
+            }
+            PluginError::ContractVersion { newer: false, .. } => {
+                Some("upgrade the plugin: rebuild it with the current planb-sdk".to_owned())
+            }
+            PluginError::OtherWorld { .. } => {
+                Some("a plugin exports planb:engine/engine; see wit/ and the planb-sdk crate".to_owned())
+            }
             PluginError::ForbiddenImport { .. } | PluginError::UnknownImport { .. } => {
                 Some("build it with no more than wasi:cli and wasi:io; see the planb-sdk crate".to_owned())
             }
             PluginError::NotAComponent { .. } | PluginError::Invalid { .. } | PluginError::WrongShape { .. } => {
                 Some("build it with the planb-sdk crate: cargo build --release --target wasm32-wasip2".to_owned())
             }
-            PluginError::Fuel { .. } | PluginError::Memory { .. } | PluginError::Time { .. } | PluginError::Trap { .. } => {
-                Some("this is a mistake in the plugin; tell its author".to_owned())
-            }
+            PluginError::Fuel { .. }
+            | PluginError::Memory { .. }
+            | PluginError::Time { .. }
+            | PluginError::Trap { .. } => Some("this is a mistake in the plugin; tell its author".to_owned()),
             _ => None,
         };
         // A name that is mistyped is the user's, a file that is none is the plugin's.
-        let blame = if matches!(error, PluginError::NotFound { .. } | PluginError::Read { .. }) { Blame::Settings } else { Blame::Plugin };
+        let blame = if matches!(error, PluginError::NotFound { .. } | PluginError::Read { .. }) {
+            Blame::Settings
+        } else {
+            Blame::Plugin
+        };
         Self { message: error.to_string(), blame, hint, last_words: None, exit: Exit::Plugin }
     }
 }
@@ -143,7 +185,13 @@ impl From<PluginError> for Report {
 impl From<StoreError> for Report {
     fn from(error: StoreError) -> Self {
         let exit = if error.kind == StoreErrorKind::Settings { Exit::Usage } else { Exit::Failed };
-        Self { message: error.to_string(), blame: planb_pipeline::blame_of(&error), hint: error.hint(), last_words: None, exit }
+        Self {
+            message: error.to_string(),
+            blame: planb_pipeline::blame_of(&error),
+            hint: error.hint(),
+            last_words: None,
+            exit,
+        }
     }
 }
 
@@ -189,7 +237,10 @@ impl From<SelectError> for Report {
             SelectError::AmbiguousId { .. } | SelectError::Malformed(_) => None,
             _ => Some("planb list shows what there is".to_owned()),
         };
-        let exit = if matches!(error, SelectError::Malformed(_) | SelectError::AmbiguousDatabase { .. } | SelectError::AmbiguousId { .. }) {
+        let exit = if matches!(
+            error,
+            SelectError::Malformed(_) | SelectError::AmbiguousDatabase { .. } | SelectError::AmbiguousId { .. }
+        ) {
             Exit::Usage
         } else {
             Exit::Failed

@@ -38,7 +38,8 @@ fn secret_env(name: &str) -> Result<Option<Secret>, Report> {
 
 /// The content of a file without its last newline.
 pub(crate) fn secret_file(path: &Path, what: &str) -> Result<Secret, Report> {
-    let text = std::fs::read_to_string(path).map_err(|error| Report::usage(format!("{what}: {} cannot be read: {error}", path.display())))?;
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Report::usage(format!("{what}: {} cannot be read: {error}", path.display())))?;
     let text = text.strip_suffix('\n').unwrap_or(&text);
     let secret = Secret::new(text.strip_suffix('\r').unwrap_or(text).to_owned());
     hide(&secret);
@@ -116,7 +117,11 @@ pub(crate) async fn plugin(global: &Global, name: &str) -> Result<Plugin, Report
 }
 
 /// The first plugin in the folders that says yes.
-pub(crate) async fn by_answer(host: &PluginHost, folders: &PluginFolders, yes: impl Fn(&Description) -> bool) -> Option<Plugin> {
+pub(crate) async fn by_answer(
+    host: &PluginHost,
+    folders: &PluginFolders,
+    yes: impl Fn(&Description) -> bool,
+) -> Option<Plugin> {
     for path in folders.all() {
         match host.load(&path).await {
             Ok(plugin) if yes(plugin.description()) => return Some(plugin),
@@ -177,9 +182,10 @@ impl Database {
                         .with_hint("planb plugin list shows the engines; --plugin names one")
                 })?
             }
-            (None, None, Some(engine)) => plugin_for_engine(global, engine)
-                .await?
-                .ok_or_else(|| Report::usage(format!("no plugin here is for the engine `{engine}`")).with_hint("name one with --plugin"))?,
+            (None, None, Some(engine)) => plugin_for_engine(global, engine).await?.ok_or_else(|| {
+                Report::usage(format!("no plugin here is for the engine `{engine}`"))
+                    .with_hint("name one with --plugin")
+            })?,
         };
         let description = plugin.description();
         if let Some(host) = &args.host {
@@ -226,7 +232,9 @@ impl Database {
         timeouts: Timeouts,
     ) -> Result<OperationSpec, Report> {
         let description = self.plugin.description();
-        let globals = |(name, _): &&(String, String)| name == "globals" && !description.settings.iter().any(|s| s.name == "globals");
+        let globals = |(name, _): &&(String, String)| {
+            name == "globals" && !description.settings.iter().any(|s| s.name == "globals")
+        };
         let given: Vec<_> = args.options.iter().filter(|option| !globals(option)).cloned().collect();
         let settings = planb_model::settings::resolve(description, &given)?;
         let mut grants = match grants_file() {
@@ -239,7 +247,8 @@ impl Database {
             std::fs::create_dir_all(&work_base)
                 .map_err(|error| Report::usage(format!("--work-dir {}: {error}", work_base.display())))?;
         }
-        let shim = std::env::current_exe().map_err(|error| Report::usage(format!("planb cannot find itself: {error}")))?;
+        let shim =
+            std::env::current_exe().map_err(|error| Report::usage(format!("planb cannot find itself: {error}")))?;
         Ok(OperationSpec {
             shim,
             work_base,
@@ -257,13 +266,17 @@ impl Database {
     /// Whether `--option globals=true` was given, for an engine that has globals.
     pub(crate) fn globals_option(&self, args: &DbArgs) -> bool {
         let has = self.plugin.description().scopes.contains(&ScopeKind::Globals);
-        has && args.options.iter().any(|(name, value)| name == "globals" && matches!(value.as_str(), "true" | "yes" | "on" | "1"))
+        has && args
+            .options
+            .iter()
+            .any(|(name, value)| name == "globals" && matches!(value.as_str(), "true" | "yes" | "on" | "1"))
     }
 }
 
 fn password(args: &DbArgs) -> Result<Option<Secret>, Report> {
     if args.ask_password {
-        let typed = rpassword::prompt_password("Password: ").map_err(|error| Report::usage(format!("the password cannot be asked for: {error}")))?;
+        let typed = rpassword::prompt_password("Password: ")
+            .map_err(|error| Report::usage(format!("the password cannot be asked for: {error}")))?;
         let secret = Secret::new(typed);
         hide(&secret);
         return Ok(Some(secret));
@@ -279,9 +292,11 @@ fn password(args: &DbArgs) -> Result<Option<Secret>, Report> {
 }
 
 fn tool_search(args: &DbArgs) -> ToolSearch {
-    let explicit: BTreeMap<String, PathBuf> = args.tool_paths.iter().map(|(id, path)| (id.clone(), PathBuf::from(path))).collect();
+    let explicit: BTreeMap<String, PathBuf> =
+        args.tool_paths.iter().map(|(id, path)| (id.clone(), PathBuf::from(path))).collect();
     let folders = env("PLANB_TOOL_PATH").into_iter().chain(env("PATH"));
-    let folders = folders.flat_map(|path| std::env::split_paths(&path).collect::<Vec<_>>()).filter(|path| path.is_absolute());
+    let folders =
+        folders.flat_map(|path| std::env::split_paths(&path).collect::<Vec<_>>()).filter(|path| path.is_absolute());
     let mut unique: Vec<PathBuf> = Vec::new();
     for folder in folders {
         if !unique.contains(&folder) {
@@ -294,7 +309,8 @@ fn tool_search(args: &DbArgs) -> ToolSearch {
 /// Opens the stores of `--to`.
 pub(crate) fn stores_to(urls: &[String], settings: WriteSettings) -> Result<Vec<Store>, Report> {
     if urls.is_empty() {
-        return Err(Report::usage("where to? --to is missing").with_hint("for example --to /backups, or --to s3://bucket/prefix"));
+        return Err(Report::usage("where to? --to is missing")
+            .with_hint("for example --to /backups, or --to s3://bucket/prefix"));
     }
     let mut parsed: Vec<StoreUrl> = Vec::new();
     for url in urls {
@@ -315,6 +331,7 @@ pub(crate) fn store_from(url: &str) -> Result<Store, Report> {
 
 /// What opens an encrypted backup.
 pub(crate) fn identities(args: &KeyArgs) -> Result<Identities, Report> {
-    let passphrase = args.passphrase_file.as_deref().map(|path| secret_file(path, "the passphrase file")).transpose()?;
+    let passphrase =
+        args.passphrase_file.as_deref().map(|path| secret_file(path, "the passphrase file")).transpose()?;
     Ok(Identities { files: args.identities.clone(), passphrase })
 }

@@ -18,6 +18,7 @@ pub(crate) fn stop(timeout: Option<Duration>) -> Arc<Stop> {
                 tokio::spawn(async move {
                     while signals.recv().await.is_some() {
                         if stop.reason() == Some(StopReason::Interrupted) {
+                            #[expect(clippy::disallowed_methods, reason = "the second signal asks for just that")]
                             std::process::exit(Exit::Interrupted as i32);
                         }
                         tracing::warn!("interrupted: ending the run cleanly; a second signal ends it at once");

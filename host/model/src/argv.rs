@@ -95,7 +95,10 @@ pub fn render(tool: &str, args: &[Arg], work: &Path, extra: &[String]) -> Result
 /// An option's name is the author's. One without a dash would make its value a positional argument.
 fn check_name(tool: &str, name: &str) -> Result<(), ArgError> {
     let word = name.trim_start_matches('-');
-    if word.is_empty() || word.len() == name.len() || !word.chars().all(|c| c.is_ascii_alphanumeric() || "-_=.".contains(c)) {
+    if word.is_empty()
+        || word.len() == name.len()
+        || !word.chars().all(|c| c.is_ascii_alphanumeric() || "-_=.".contains(c))
+    {
         return Err(ArgError::BadOptionName { tool: tool.to_owned(), name: name.to_owned() });
     }
     Ok(())
@@ -138,7 +141,11 @@ pub fn shell(program: &str, items: &[String]) -> String {
 
 fn quote(item: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_=./:,@%+".contains(c);
-    if !item.is_empty() && item.chars().all(plain) { item.to_owned() } else { format!("'{}'", item.replace('\'', "'\\''")) }
+    if !item.is_empty() && item.chars().all(plain) {
+        item.to_owned()
+    } else {
+        format!("'{}'", item.replace('\'', "'\\''"))
+    }
 }
 
 #[cfg(test)]
@@ -178,7 +185,10 @@ mod tests {
     fn an_option_name_is_a_name() {
         for name in ["", "--", "host=", "--ho st=", "-\n"] {
             let arg = Arg::Option { name: name.into(), value: text("x") };
-            assert!(matches!(render("t", &[arg], Path::new("/w"), &[]), Err(ArgError::BadOptionName { .. })), "{name:?}");
+            assert!(
+                matches!(render("t", &[arg], Path::new("/w"), &[]), Err(ArgError::BadOptionName { .. })),
+                "{name:?}"
+            );
         }
     }
 

@@ -140,7 +140,9 @@ impl Target {
         }
         let database = match self.database {
             // Of a URL `scheme://host/name`, the name is behind the slash; of a file, the path is all of it.
-            Some(path) if self.scheme.is_some() && !engine.file_based => Some(path[1..].to_owned()).filter(|d| !d.is_empty()),
+            Some(path) if self.scheme.is_some() && !engine.file_based => {
+                Some(path[1..].to_owned()).filter(|d| !d.is_empty())
+            }
             other => other,
         };
         if engine.file_based && database.is_none() {
@@ -173,7 +175,9 @@ impl Target {
     }
 
     fn looks_like_a_path(&self) -> bool {
-        self.host.is_none() && self.socket.is_none() && self.user.is_none()
+        self.host.is_none()
+            && self.socket.is_none()
+            && self.user.is_none()
             && self.database.as_ref().is_some_and(|name| name.contains('/'))
     }
 }
@@ -221,7 +225,8 @@ mod tests {
     #[test]
     fn a_full_url() {
         let (connection, database, secrets) =
-            resolve("postgresql://app:p%40s%3As@db.example:6432/my%20orders?sslmode=require&sslpassword=k", false).unwrap();
+            resolve("postgresql://app:p%40s%3As@db.example:6432/my%20orders?sslmode=require&sslpassword=k", false)
+                .unwrap();
         assert_eq!(connection.host.as_deref(), Some("db.example"));
         assert_eq!(connection.port, Some(6432));
         assert_eq!(connection.user.as_deref(), Some("app"));

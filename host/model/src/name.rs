@@ -42,7 +42,9 @@ const TOKENS: [(&str, Token); 7] = [
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[expect(missing_docs, reason = "the messages say it")]
 pub enum NameError {
-    #[error("the name template {0:?} has an unknown token {{{1}}}; known are {{db}} {{engine}} {{date}} {{time}} {{ts}} {{timestamp}} {{uuid}}")]
+    #[error(
+        "the name template {0:?} has an unknown token {{{1}}}; known are {{db}} {{engine}} {{date}} {{time}} {{ts}} {{timestamp}} {{uuid}}"
+    )]
     UnknownToken(String, String),
     #[error("the name template {0:?} has a brace without its partner")]
     Brace(String),

@@ -92,9 +92,10 @@ impl Source {
     /// The command that makes the dump.
     pub fn command(&self) -> &Command {
         match self {
-            Self::Stdout { command, .. } | Self::File { command, .. } | Self::Tree { command, .. } | Self::Served(command) => {
-                command
-            }
+            Self::Stdout { command, .. }
+            | Self::File { command, .. }
+            | Self::Tree { command, .. }
+            | Self::Served(command) => command,
         }
     }
 }

@@ -31,7 +31,8 @@ pub fn resolve(engine: &Description, given: &[(String, String)]) -> Result<Vec<(
     }
     let mut out = Vec::new();
     for setting in &engine.settings {
-        let value = given.iter().find(|(name, _)| *name == setting.name).map(|(_, value)| value).or(setting.default.as_ref());
+        let value =
+            given.iter().find(|(name, _)| *name == setting.name).map(|(_, value)| value).or(setting.default.as_ref());
         let Some(value) = value else { continue };
         let bad = |takes: String| SettingError::Value { name: setting.name.clone(), takes, value: value.clone() };
         let value = match &setting.kind {

@@ -139,20 +139,32 @@ impl<'o, 'p> Backup<'o, 'p> {
         let mode = self.spec.mode.unwrap_or_else(|| self.op.default_mode());
         if !description.modes.contains(&mode) {
             let known: Vec<_> = description.modes.iter().map(|mode| mode.as_str()).collect();
-            return Err(RunError::Settings(format!("the {} engine has no mode {mode}; it has {}", description.name, known.join(", "))));
+            return Err(RunError::Settings(format!(
+                "the {} engine has no mode {mode}; it has {}",
+                description.name,
+                known.join(", ")
+            )));
         }
         if !description.scopes.contains(&self.spec.scope.kind()) {
-            return Err(RunError::Settings(format!("the {} engine cannot back up {}", description.name, scope_words(&self.spec.scope))));
+            return Err(RunError::Settings(format!(
+                "the {} engine cannot back up {}",
+                description.name,
+                scope_words(&self.spec.scope)
+            )));
         }
         if self.spec.compression == Compression::Native && !description.native_compression {
-            return Err(RunError::Settings(format!("the {} engine's tools do not compress; use zstd or gzip", description.name)));
+            return Err(RunError::Settings(format!(
+                "the {} engine's tools do not compress; use zstd or gzip",
+                description.name
+            )));
         }
         let request = self.request();
         let mut session = self.op.plugin.session().await?;
         let mut plan = session.plan_backup(&request).await?;
         self.op.check(plan.prepare.iter().chain([plan.source.command()]).chain(&plan.cleanup))?;
         for conflict in &description.stream_conflicts {
-            let given = |arg: &String| arg == conflict || (conflict.ends_with('=') && arg.starts_with(conflict.as_str()));
+            let given =
+                |arg: &String| arg == conflict || (conflict.ends_with('=') && arg.starts_with(conflict.as_str()));
             if mode == Mode::Stream && self.op.spec.extra_args.iter().any(given) {
                 plan.warnings.push(format!("the extra argument {conflict} makes the tool write elsewhere than to stdout, which stream mode reads"));
             }
@@ -180,7 +192,17 @@ impl<'o, 'p> Backup<'o, 'p> {
             stores: self.stores.iter().map(|store| store.shown().to_owned()).collect(),
             private_files: plan.files.iter().map(|file| file.path.clone()).collect(),
             commands,
-            tools: self.op.toolbox.found().map(|tool| (tool.id.clone(), format!("{} ({})", tool.path.display(), tool.version.as_deref().unwrap_or("version not asked")))).collect(),
+            tools: self
+                .op
+                .toolbox
+                .found()
+                .map(|tool| {
+                    (
+                        tool.id.clone(),
+                        format!("{} ({})", tool.path.display(), tool.version.as_deref().unwrap_or("version not asked")),
+                    )
+                })
+                .collect(),
             server_version: self.op.server_version().map(str::to_owned),
             warnings: plan.warnings,
         })
@@ -235,7 +257,8 @@ impl<'o, 'p> Backup<'o, 'p> {
         let (request, plan) = self.plan().await?;
         report.warnings.clone_from(&plan.warnings);
         if self.spec.want_size
-            && let Ok(Answer::Size(bytes)) = self.op.query(&self.spec.scope.clone(), &Query::Size(self.spec.scope.clone())).await
+            && let Ok(Answer::Size(bytes)) =
+                self.op.query(&self.spec.scope.clone(), &Query::Size(self.spec.scope.clone())).await
         {
             self.progress.expect(bytes);
         }
@@ -245,7 +268,12 @@ impl<'o, 'p> Backup<'o, 'p> {
         report.stores = self
             .stores
             .iter()
-            .map(|store| StoreReport { url: store.shown().to_owned(), key: artifact.clone(), status: RunStatus::Success, error: None })
+            .map(|store| StoreReport {
+                url: store.shown().to_owned(),
+                key: artifact.clone(),
+                status: RunStatus::Success,
+                error: None,
+            })
             .collect();
 
         let streamed = self.stream(&request, &plan, &name, &encoding).await;
@@ -298,12 +326,19 @@ impl<'o, 'p> Backup<'o, 'p> {
     }
 
     fn name(&self, id: &str) -> Result<String, RunError> {
-        let values = NameValues { database: self.spec.scope.label(), engine: &self.op.description().key, at: &self.spec.at, id };
+        let values =
+            NameValues { database: self.spec.scope.label(), engine: &self.op.description().key, at: &self.spec.at, id };
         self.spec.name.fill(&values).map_err(|error| RunError::Settings(error.to_string()))
     }
 
     /// The name, or, where a store has something under it already, the name with the first letters of the id.
-    async fn free_name(&self, id: &str, plan: &BackupPlan, mode: Mode, encoding: &Encoding) -> Result<String, RunError> {
+    async fn free_name(
+        &self,
+        id: &str,
+        plan: &BackupPlan,
+        mode: Mode,
+        encoding: &Encoding,
+    ) -> Result<String, RunError> {
         let name = self.name(id)?;
         for store in &self.stores {
             for key in [format!("{name}{}", manifest::SUFFIX), artifact_key(&name, plan, mode, encoding)] {
@@ -317,7 +352,13 @@ impl<'o, 'p> Backup<'o, 'p> {
     }
 
     /// Runs the tool and everything behind it. On `Err` nothing is left in any store.
-    async fn stream(&mut self, request: &Request, plan: &BackupPlan, name: &str, encoding: &Encoding) -> Result<Streamed, RunError> {
+    async fn stream(
+        &mut self,
+        request: &Request,
+        plan: &BackupPlan,
+        name: &str,
+        encoding: &Encoding,
+    ) -> Result<Streamed, RunError> {
         let mut session = self.op.plugin.session().await?;
         self.op.run_all(&mut session, &plan.files, &plan.prepare).await?;
         let mut inspector = self.op.plugin.session().await?;
@@ -350,7 +391,14 @@ impl<'o, 'p> Backup<'o, 'p> {
         }
     }
 
-    fn manifest(&self, id: &str, request: &Request, plan: &BackupPlan, encoding: &Encoding, streamed: &Streamed) -> Manifest {
+    fn manifest(
+        &self,
+        id: &str,
+        request: &Request,
+        plan: &BackupPlan,
+        encoding: &Encoding,
+        streamed: &Streamed,
+    ) -> Manifest {
         let op = &self.op;
         let description = op.description();
         let files = &streamed.files;

@@ -25,7 +25,9 @@ impl Encryption {
     /// [`RunError::Settings`] for a key that is none.
     pub fn new(recipients: Vec<String>, passphrase: Option<Secret>) -> Result<Self, RunError> {
         if passphrase.is_some() && !recipients.is_empty() {
-            return Err(RunError::Settings("a backup is encrypted to recipients or with a passphrase, not both".to_owned()));
+            return Err(RunError::Settings(
+                "a backup is encrypted to recipients or with a passphrase, not both".to_owned(),
+            ));
         }
         if passphrase.as_ref().is_some_and(|passphrase| passphrase.expose().is_empty()) {
             return Err(RunError::Settings("the passphrase is empty".to_owned()));
@@ -65,8 +67,11 @@ impl Encryption {
     fn wrap<W: Write>(&self, inner: W) -> io::Result<age::stream::StreamWriter<W>> {
         let recipients = self.parse().map_err(io::Error::other)?;
         let encryptor = match &self.passphrase {
-            Some(passphrase) => age::Encryptor::with_user_passphrase(SecretString::from(passphrase.expose().to_owned())),
-            None => age::Encryptor::with_recipients(recipients.iter().map(|r| r as &dyn age::Recipient)).map_err(io::Error::other)?,
+            Some(passphrase) => {
+                age::Encryptor::with_user_passphrase(SecretString::from(passphrase.expose().to_owned()))
+            }
+            None => age::Encryptor::with_recipients(recipients.iter().map(|r| r as &dyn age::Recipient))
+                .map_err(io::Error::other)?,
         };
         encryptor.wrap_output(inner)
     }
@@ -94,8 +99,11 @@ impl Identities {
     pub fn load(&self) -> Result<Vec<Box<dyn age::Identity + Send + Sync>>, RunError> {
         let mut all: Vec<Box<dyn age::Identity + Send + Sync>> = Vec::new();
         for path in &self.files {
-            let fail = |error: &dyn std::fmt::Display| RunError::Settings(format!("the identity file {} : {error}", path.display()));
-            let file = age::IdentityFile::from_file(path.to_string_lossy().into_owned()).map_err(|error| fail(&error))?;
+            let fail = |error: &dyn std::fmt::Display| {
+                RunError::Settings(format!("the identity file {} : {error}", path.display()))
+            };
+            let file =
+                age::IdentityFile::from_file(path.to_string_lossy().into_owned()).map_err(|error| fail(&error))?;
             all.extend(file.into_identities().map_err(|error| fail(&error))?);
         }
         if let Some(passphrase) = &self.passphrase {
@@ -172,10 +180,16 @@ pub(crate) fn encoder<W: Write + Send + 'static>(
     compressor(compression, threads, inner)
 }
 
-fn compressor<W: Write + Send + 'static>(compression: Compression, threads: u32, inner: W) -> io::Result<Box<dyn Encoder<W>>> {
+fn compressor<W: Write + Send + 'static>(
+    compression: Compression,
+    threads: u32,
+    inner: W,
+) -> io::Result<Box<dyn Encoder<W>>> {
     Ok(match compression {
         Compression::None | Compression::Native => Box::new(Plain(inner)),
-        Compression::Gzip(level) => Box::new(Gzip(flate2::write::GzEncoder::new(inner, flate2::Compression::new(level)))),
+        Compression::Gzip(level) => {
+            Box::new(Gzip(flate2::write::GzEncoder::new(inner, flate2::Compression::new(level))))
+        }
         Compression::Zstd(level) => {
             let mut encoder = zstd::Encoder::new(inner, level)?;
             encoder.include_checksum(true)?;
@@ -221,9 +235,13 @@ pub(crate) enum DecodeError {
 
 fn open(error: age::DecryptError) -> DecodeError {
     match error {
-        age::DecryptError::NoMatchingKeys | age::DecryptError::DecryptionFailed | age::DecryptError::KeyDecryptionFailed => DecodeError::NoKey,
+        age::DecryptError::NoMatchingKeys
+        | age::DecryptError::DecryptionFailed
+        | age::DecryptError::KeyDecryptionFailed => DecodeError::NoKey,
         age::DecryptError::Io(error) => DecodeError::Io(error),
-        age::DecryptError::ExcessiveWork { .. } => DecodeError::Damaged("its passphrase would take too much work to check".to_owned()),
+        age::DecryptError::ExcessiveWork { .. } => {
+            DecodeError::Damaged("its passphrase would take too much work to check".to_owned())
+        }
         age::DecryptError::InvalidHeader => DecodeError::Damaged("its header is not age's".to_owned()),
         age::DecryptError::InvalidMac => DecodeError::Damaged("its header was changed".to_owned()),
         other => DecodeError::Damaged(other.to_string()),
@@ -235,7 +253,11 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
 
-    fn round(compression: Compression, encryption: &Encryption, identities: &Identities) -> Result<Vec<u8>, DecodeError> {
+    fn round(
+        compression: Compression,
+        encryption: &Encryption,
+        identities: &Identities,
+    ) -> Result<Vec<u8>, DecodeError> {
         let data: Vec<u8> = (0..3_000_000u32).flat_map(|n| (n / 7).to_le_bytes()).collect();
         let mut encoder = encoder(compression, 2, encryption, Vec::new()).unwrap();
         for chunk in data.chunks(100_001) {

@@ -116,10 +116,10 @@ impl Plain {
     ) -> Result<Self, RunError> {
         let raw = Arc::new(Mutex::new(Raw::default()));
         let stored = Stored { fetched, current: Bytes::new(), raw: Arc::clone(&raw) };
-        let compression: Compression = manifest
-            .compression
-            .parse()
-            .map_err(|error| RunError::Damaged { id: manifest.id.clone(), what: format!("its manifest's compression: {error}") })?;
+        let compression: Compression = manifest.compression.parse().map_err(|error| RunError::Damaged {
+            id: manifest.id.clone(),
+            what: format!("its manifest's compression: {error}"),
+        })?;
         let damaged = |what: String| RunError::Damaged { id: manifest.id.clone(), what };
         let inner = decoder(compression, manifest.encryption.is_some(), keys, stored);
         let inner = match inner {
@@ -166,7 +166,10 @@ impl Plain {
         };
         self.meter.add(&buffer[..n]);
         if self.meter.bytes() > self.expected.plain_bytes {
-            return Err(self.damaged(format!("{} unpacks to more than the {} bytes of its manifest", self.name, self.expected.plain_bytes)));
+            return Err(self.damaged(format!(
+                "{} unpacks to more than the {} bytes of its manifest",
+                self.name, self.expected.plain_bytes
+            )));
         }
         Ok(n)
     }
@@ -198,14 +201,23 @@ impl Plain {
         let damaged = |what: String| Err(RunError::Damaged { id: id.clone(), what });
         let stored = raw.meter.finish();
         if stored.bytes != expected.stored_bytes {
-            return damaged(format!("{name} has {} stored bytes and should have {}", stored.bytes, expected.stored_bytes));
+            return damaged(format!(
+                "{name} has {} stored bytes and should have {}",
+                stored.bytes, expected.stored_bytes
+            ));
         }
         if stored.sha256 != expected.stored_sha256 {
-            return damaged(format!("the stored bytes of {name} are not those that were written (SHA-256 {} and not {})", stored.sha256, expected.stored_sha256));
+            return damaged(format!(
+                "the stored bytes of {name} are not those that were written (SHA-256 {} and not {})",
+                stored.sha256, expected.stored_sha256
+            ));
         }
         let plain = self.meter.finish();
         if plain.bytes != expected.plain_bytes || plain.sha256 != expected.plain_sha256 {
-            return damaged(format!("the plain bytes of {name} are not those that were dumped (SHA-256 {} and not {})", plain.sha256, expected.plain_sha256));
+            return damaged(format!(
+                "the plain bytes of {name} are not those that were dumped (SHA-256 {} and not {})",
+                plain.sha256, expected.plain_sha256
+            ));
         }
         Ok(())
     }
@@ -214,8 +226,12 @@ impl Plain {
 /// An object that is gone or has another size is a damaged backup, not a store that failed.
 pub(crate) fn store_or_damaged(id: &str, error: StoreError) -> RunError {
     match error.kind {
-        planb_store::StoreErrorKind::NotFound => RunError::Damaged { id: id.to_owned(), what: format!("{} is not there", error.at) },
-        planb_store::StoreErrorKind::Damaged => RunError::Damaged { id: id.to_owned(), what: format!("{}: {}", error.at, error.detail) },
+        planb_store::StoreErrorKind::NotFound => {
+            RunError::Damaged { id: id.to_owned(), what: format!("{} is not there", error.at) }
+        }
+        planb_store::StoreErrorKind::Damaged => {
+            RunError::Damaged { id: id.to_owned(), what: format!("{}: {}", error.at, error.detail) }
+        }
         _ => RunError::Store(error),
     }
 }

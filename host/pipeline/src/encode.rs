@@ -62,7 +62,8 @@ pub(crate) fn encode(
             return Ok((fan, None));
         }
         let sink = Sink { fan, meter: Meter::default(), piece: BytesMut::with_capacity(PIECE), progress, gone: false };
-        let mut encoder = encoder(encoding.compression, encoding.threads, &encoding.encryption, sink).map_err(EncodeError::Codec)?;
+        let mut encoder =
+            encoder(encoding.compression, encoding.threads, &encoding.encryption, sink).map_err(EncodeError::Codec)?;
         for chunk in bytes {
             encoder.write_all(&chunk).map_err(into_encode)?;
         }
@@ -77,7 +78,11 @@ pub(crate) fn encode(
 struct GoneMark;
 
 fn into_encode(error: io::Error) -> EncodeError {
-    if error.get_ref().is_some_and(|inner| inner.is::<GoneMark>()) { EncodeError::AllGone } else { EncodeError::Codec(error) }
+    if error.get_ref().is_some_and(|inner| inner.is::<GoneMark>()) {
+        EncodeError::AllGone
+    } else {
+        EncodeError::Codec(error)
+    }
 }
 
 struct Sink {

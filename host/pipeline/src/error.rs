@@ -94,10 +94,13 @@ impl RunError {
             Self::Store(error) => blame_of(error),
             Self::AllStores(errors) => errors.first().map_or(Blame::Storage, blame_of),
             Self::Damaged { .. } => Blame::Storage,
-            Self::Settings(_) | Self::Occupied { .. } | Self::NeedsKey(_) | Self::WrongKey(_) | Self::Timeout(_) | Self::Interrupted => {
-                Blame::Settings
-            }
-            Self::Work(_) => Blame::Settings,
+            Self::Settings(_)
+            | Self::Occupied { .. }
+            | Self::NeedsKey(_)
+            | Self::WrongKey(_)
+            | Self::Work(_)
+            | Self::Timeout(_)
+            | Self::Interrupted => Blame::Settings,
             Self::Internal(_) => Blame::PlanB,
         }
     }

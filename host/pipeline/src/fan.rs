@@ -61,15 +61,15 @@ impl FanIn {
                 }
                 let room = usize::try_from(limit - self.in_volume).unwrap_or(usize::MAX);
                 let part = bytes.split_to(room.min(bytes.len()));
-                self.pass(part)?;
+                self.pass(&part)?;
             } else {
-                self.pass(std::mem::take(&mut bytes))?;
+                self.pass(&std::mem::take(&mut bytes))?;
             }
         }
         Ok(())
     }
 
-    fn pass(&mut self, part: Bytes) -> Result<(), AllGone> {
+    fn pass(&mut self, part: &Bytes) -> Result<(), AllGone> {
         let n = part.len() as u64;
         self.order(|| Order::Data(part.clone()))?;
         self.in_volume += n;
@@ -140,7 +140,12 @@ async fn joined(task: JoinHandle<Result<(), StoreError>>) -> Result<(), StoreErr
 
 /// One store's task. Bytes are written one after the other and never given up midway: a writer whose `write` was
 /// cancelled could not even be aborted.
-async fn lane(store: Store, key: String, media_type: String, mut orders: mpsc::Receiver<Order>) -> Result<(), StoreError> {
+async fn lane(
+    store: Store,
+    key: String,
+    media_type: String,
+    mut orders: mpsc::Receiver<Order>,
+) -> Result<(), StoreError> {
     let mut closed: Vec<String> = Vec::new();
     let outcome = write(&store, &key, &media_type, &mut orders, &mut closed).await;
     // Whoever still sends must learn that nobody listens.

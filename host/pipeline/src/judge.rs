@@ -19,7 +19,10 @@ pub(crate) struct Measured {
 }
 
 /// Feeds the inspector of a session until its senders are gone; gives what the plugin saw.
-pub(crate) fn inspect(mut session: Box<dyn Session>, seen: Receiver<Seen>) -> JoinHandle<Result<Inspection, PluginError>> {
+pub(crate) fn inspect(
+    mut session: Box<dyn Session>,
+    seen: Receiver<Seen>,
+) -> JoinHandle<Result<Inspection, PluginError>> {
     let handle = Handle::current();
     tokio::task::spawn_blocking(move || {
         for next in seen {

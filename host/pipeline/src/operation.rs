@@ -4,7 +4,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use planb_model::engine::{Answer, Connection, Description, FailureCode, Mode, Purpose, Query, Request, Scope, TargetState};
+use planb_model::engine::{
+    Answer, Connection, Description, FailureCode, Mode, Purpose, Query, Request, Scope, TargetState,
+};
 use planb_model::plan::{Command, PrivateFile};
 use planb_model::redact::Redactor;
 use planb_model::secret::Secrets;
@@ -66,7 +68,10 @@ pub struct Operation<'p> {
 
 impl std::fmt::Debug for Operation<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Operation").field("plugin", &self.plugin).field("toolbox", &self.toolbox).finish_non_exhaustive()
+        f.debug_struct("Operation")
+            .field("plugin", &self.plugin)
+            .field("toolbox", &self.toolbox)
+            .finish_non_exhaustive()
     }
 }
 
@@ -81,13 +86,16 @@ impl<'p> Operation<'p> {
     pub async fn open(plugin: &'p Plugin, spec: OperationSpec, stop: Arc<Stop>) -> Result<Operation<'p>, RunError> {
         let work = Arc::new(WorkDir::create(&spec.work_base)?);
         let redactor = Arc::new(Redactor::new(spec.secrets.values()));
-        let launcher = Launcher::new(spec.shim.clone(), work, Arc::clone(&spec.secrets), redactor, stop.token().clone())
-            .with_extra(&spec.extra_args);
+        let launcher =
+            Launcher::new(spec.shim.clone(), work, Arc::clone(&spec.secrets), redactor, stop.token().clone())
+                .with_extra(&spec.extra_args);
         let declared = &plugin.description().tools;
         let wanted = declared.iter().filter(|tool| tool.used_for.iter().any(|purpose| spec.purposes.contains(purpose)));
         // Asking a tool for its version is running it: that needs the grant too.
         let granted: Vec<_> = wanted.filter(|tool| spec.grants.allows(plugin.sha256(), &tool.id)).cloned().collect();
-        let toolbox = Toolbox::resolve(&granted, &spec.purposes, &known_paths(&spec.search, declared, &granted), &launcher).await?;
+        let toolbox =
+            Toolbox::resolve(&granted, &spec.purposes, &known_paths(&spec.search, declared, &granted), &launcher)
+                .await?;
         Ok(Self { plugin, toolbox, launcher, spec, stop, server_version: None })
     }
 
@@ -106,7 +114,11 @@ impl<'p> Operation<'p> {
 
     /// The scope in which to greet a server before the database asked for is known to exist.
     pub fn server_scope(&self, scope: &Scope) -> Scope {
-        if self.description().scopes.contains(&planb_model::engine::ScopeKind::Globals) { Scope::Globals } else { scope.clone() }
+        if self.description().scopes.contains(&planb_model::engine::ScopeKind::Globals) {
+            Scope::Globals
+        } else {
+            scope.clone()
+        }
     }
 
     /// The request for a scope.
@@ -222,7 +234,12 @@ impl<'p> Operation<'p> {
     }
 
     /// Runs commands in their order; the first that fails ends it.
-    pub(crate) async fn run_all(&self, session: &mut Box<dyn Session>, files: &[PrivateFile], commands: &[Command]) -> Result<(), RunError> {
+    pub(crate) async fn run_all(
+        &self,
+        session: &mut Box<dyn Session>,
+        files: &[PrivateFile],
+        commands: &[Command],
+    ) -> Result<(), RunError> {
         self.launcher.write_files(files)?;
         for command in commands {
             let ended = self.launcher.run(&self.toolbox, command, Captured { stdout_bytes: ANSWER, time: None }).await;
@@ -237,13 +254,22 @@ impl<'p> Operation<'p> {
     /// Runs clean-up commands: each, whatever the others do, and outside the run's own end.
     pub(crate) async fn clean_up(&self, commands: &[Command]) {
         for command in commands {
-            let ended = match self.launcher.start(&self.toolbox, command, planb_tool::Stdin::Planned, planb_tool::Stdout::Null) {
-                Ok(mut child) => tokio::time::timeout(self.spec.timeouts.query, child.wait()).await.map_err(|_| "it did not end".to_owned()),
-                Err(error) => Err(error.to_string()),
-            };
+            let ended =
+                match self.launcher.start(&self.toolbox, command, planb_tool::Stdin::Planned, planb_tool::Stdout::Null)
+                {
+                    Ok(mut child) => tokio::time::timeout(self.spec.timeouts.query, child.wait())
+                        .await
+                        .map_err(|_| "it did not end".to_owned()),
+                    Err(error) => Err(error.to_string()),
+                };
             match ended {
                 Ok(exit) if exit.code.is_some_and(|code| command.accepts(code)) => {}
-                Ok(exit) => tracing::warn!(tool = command.tool, end = exit.describe(), said = exit.last_line(), "cleaning up failed"),
+                Ok(exit) => tracing::warn!(
+                    tool = command.tool,
+                    end = exit.describe(),
+                    said = exit.last_line(),
+                    "cleaning up failed"
+                ),
                 Err(error) => tracing::warn!(tool = command.tool, error, "cleaning up failed"),
             }
         }
@@ -293,7 +319,11 @@ pub(crate) fn last_words(stderr: &str) -> String {
 }
 
 /// Drops a `--tool-path` of a declared tool that this operation has no use for; an unknown id stays and is refused.
-fn known_paths(search: &ToolSearch, declared: &[planb_model::engine::ToolSpec], granted: &[planb_model::engine::ToolSpec]) -> ToolSearch {
+fn known_paths(
+    search: &ToolSearch,
+    declared: &[planb_model::engine::ToolSpec],
+    granted: &[planb_model::engine::ToolSpec],
+) -> ToolSearch {
     let has = |tools: &[planb_model::engine::ToolSpec], id: &str| tools.iter().any(|tool| tool.id == id);
     let mut search = search.clone();
     search.explicit.retain(|id, _| has(granted, id) || !has(declared, id));

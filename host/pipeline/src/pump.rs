@@ -100,7 +100,13 @@ impl From<Gone> for PumpError {
 }
 
 /// Pumps one stream: a tool's stdout, or a file.
-pub(crate) fn stream(mut from: impl Read, name: &str, trim: Option<&Trim>, waiting: &Waiting, out: &Outlets) -> Result<(), PumpError> {
+pub(crate) fn stream(
+    mut from: impl Read,
+    name: &str,
+    trim: Option<&Trim>,
+    waiting: &Waiting,
+    out: &Outlets,
+) -> Result<(), PumpError> {
     let pool = Pool::new(CHUNK);
     let mut trimmer = Trimmer::new(trim);
     out.open(name)?;
@@ -213,7 +219,8 @@ pub(crate) fn walk(root: &Path) -> io::Result<Vec<TreeFile>> {
         entries.sort_by_key(std::fs::DirEntry::file_name);
         for entry in entries {
             let name = entry.file_name();
-            let name = name.to_str().ok_or_else(|| io::Error::other(format!("{} is not UTF-8", entry.path().display())))?;
+            let name =
+                name.to_str().ok_or_else(|| io::Error::other(format!("{} is not UTF-8", entry.path().display())))?;
             let path = if prefix.is_empty() { name.to_owned() } else { format!("{prefix}/{name}") };
             let meta = entry.path().symlink_metadata()?;
             if meta.is_dir() {

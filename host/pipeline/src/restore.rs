@@ -87,7 +87,13 @@ impl<'o, 'p> Restore<'o, 'p> {
     ///
     /// # Errors
     /// [`RunError`] where the plugin or the keys do not suit the backup.
-    pub fn new(op: &'o mut Operation<'p>, spec: RestoreSpec, store: Store, entry: Entry, progress: Arc<Progress>) -> Result<Self, RunError> {
+    pub fn new(
+        op: &'o mut Operation<'p>,
+        spec: RestoreSpec,
+        store: Store,
+        entry: Entry,
+        progress: Arc<Progress>,
+    ) -> Result<Self, RunError> {
         let manifest = &entry.manifest;
         let description = op.description();
         if !description.answers_to(&manifest.engine) {
@@ -218,7 +224,8 @@ impl<'o, 'p> Restore<'o, 'p> {
 
     async fn open(&self, at: usize) -> Result<Plain, RunError> {
         let manifest: Manifest = self.entry.manifest.clone();
-        let file = manifest.files.get(at).cloned().ok_or_else(|| RunError::Internal("a file that is not there".to_owned()))?;
+        let file =
+            manifest.files.get(at).cloned().ok_or_else(|| RunError::Internal("a file that is not there".to_owned()))?;
         let fetched = fetch(&self.store, &self.entry, &file, &self.op.stop);
         let (keys, stop) = (Arc::clone(&self.keys), Arc::clone(&self.op.stop));
         joined(tokio::task::spawn_blocking(move || Plain::open(&manifest, &file, &keys, fetched, &stop))).await?
@@ -226,13 +233,23 @@ impl<'o, 'p> Restore<'o, 'p> {
 
     async fn open_single(&self) -> Result<Plain, RunError> {
         if self.entry.manifest.files.len() != 1 {
-            return Err(self.op.plugin.bad_plan("it wants one stream, and the backup is a directory".to_owned()).into());
+            return Err(self
+                .op
+                .plugin
+                .bad_plan("it wants one stream, and the backup is a directory".to_owned())
+                .into());
         }
         self.open(0).await
     }
 
     /// Feeds a tool's stdin, all but the last bytes, and those after the digests were found right.
-    async fn feed(&self, session: &mut Box<dyn Session>, command: &Command, plain: Plain, filter: Option<Box<dyn Session>>) -> Result<(), RunError> {
+    async fn feed(
+        &self,
+        session: &mut Box<dyn Session>,
+        command: &Command,
+        plain: Plain,
+        filter: Option<Box<dyn Session>>,
+    ) -> Result<(), RunError> {
         let mut child = self.op.launcher.start(&self.op.toolbox, command, Stdin::Piped, Stdout::Null)?;
         let stdin = child.stdin.take().ok_or_else(|| RunError::Internal("a tool without a stdin".to_owned()))?;
         let progress = Arc::clone(&self.progress);
@@ -257,7 +274,13 @@ impl<'o, 'p> Restore<'o, 'p> {
             Some(Ok(Err(Fed::Write(error)))) => {
                 // It no longer reads: it is ending, and its own words tell why.
                 let exit = tokio::time::timeout(std::time::Duration::from_secs(10), child.wait()).await;
-                (Err(Fed::Write(error)), match exit { Ok(exit) => exit, Err(_) => child.stop().await })
+                (
+                    Err(Fed::Write(error)),
+                    match exit {
+                        Ok(exit) => exit,
+                        Err(_) => child.stop().await,
+                    },
+                )
             }
             Some(Ok(Err(error))) => {
                 child.kill();
@@ -284,7 +307,9 @@ impl<'o, 'p> Restore<'o, 'p> {
             Ok(()) | Err(Fed::Write(_)) if !exit.code.is_some_and(|code| command.accepts(code)) => {
                 Err(self.op.explain(session, &command.tool, &exit).await)
             }
-            Err(Fed::Write(error)) => Err(planb_tool::ToolError::Pipe { id: command.tool.clone(), source: error }.into()),
+            Err(Fed::Write(error)) => {
+                Err(planb_tool::ToolError::Pipe { id: command.tool.clone(), source: error }.into())
+            }
             Ok(()) => Ok(()),
         }
     }
@@ -309,7 +334,10 @@ impl<'o, 'p> Restore<'o, 'p> {
         for (at, file) in manifest.files.iter().enumerate() {
             // Checked when the manifest was read; what is joined to a path is looked at once more.
             if !is_plain_relative(&file.path) {
-                return Err(RunError::Damaged { id: manifest.id.clone(), what: format!("its file {:?} leaves the dump", file.path) });
+                return Err(RunError::Damaged {
+                    id: manifest.id.clone(),
+                    what: format!("its file {:?} leaves the dump", file.path),
+                });
             }
             let plain = self.open(at).await?;
             self.to_file(plain, root.join(&file.path), None).await?;
@@ -328,7 +356,10 @@ fn create(path: &Path) -> Result<File, RunError> {
 /// How feeding ended early: through what was read, or through what was written to.
 enum Fed {
     /// With the tool's stdin where there is one: it is closed only once the tool is gone.
-    Run { error: Box<RunError>, _open: Option<std::process::ChildStdin> },
+    Run {
+        error: Box<RunError>,
+        _open: Option<std::process::ChildStdin>,
+    },
     Write(io::Error),
 }
 
@@ -336,7 +367,7 @@ impl Fed {
     fn with(self, stdin: std::process::ChildStdin) -> Self {
         match self {
             Self::Run { error, .. } => Self::Run { error, _open: Some(stdin) },
-            other => other,
+            Self::Write(error) => Self::Write(error),
         }
     }
 
@@ -355,7 +386,12 @@ impl<E: Into<RunError>> From<E> for Fed {
 }
 
 /// Copies the plain bytes, filtered, and checks the digests at their end.
-fn copy(mut plain: Plain, to: &mut impl Write, mut filter: Option<Box<dyn Session>>, progress: &Progress) -> Result<(), Fed> {
+fn copy(
+    mut plain: Plain,
+    to: &mut impl Write,
+    mut filter: Option<Box<dyn Session>>,
+    progress: &Progress,
+) -> Result<(), Fed> {
     let handle = Handle::current();
     let mut buffer = vec![0; CHUNK];
     loop {
@@ -414,7 +450,9 @@ impl<W: Write> Write for HoldBack<W> {
 fn untar(plain: Plain, root: &Path, progress: &Progress) -> Result<(), RunError> {
     let id = plain.id().to_owned();
     let damaged = |what: String| RunError::Damaged { id: id.clone(), what };
-    let wrap = |error: io::Error| uncarry(error).unwrap_or_else(|error| damaged(format!("its tar cannot be unpacked: {error}")));
+    let wrap = |error: io::Error| {
+        uncarry(error).unwrap_or_else(|error| damaged(format!("its tar cannot be unpacked: {error}")))
+    };
     let mut archive = tar::Archive::new(plain);
     let mut buffer = vec![0; CHUNK];
     for entry in archive.entries().map_err(wrap)? {

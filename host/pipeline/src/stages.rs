@@ -72,7 +72,12 @@ struct Part<'c> {
 
 impl<'a, 'p> Stages<'a, 'p> {
     /// `inspector`: a session in which the inspector was made.
-    pub(crate) fn new(op: &'a Operation<'p>, spec: StagesSpec<'a>, session: Box<dyn Session>, inspector: Box<dyn Session>) -> Self {
+    pub(crate) fn new(
+        op: &'a Operation<'p>,
+        spec: StagesSpec<'a>,
+        session: Box<dyn Session>,
+        inspector: Box<dyn Session>,
+    ) -> Self {
         let (judge, seen) = sync_channel(QUEUE);
         let judging = judge::inspect(inspector, seen);
         let out = Streamed {
@@ -96,7 +101,8 @@ impl<'a, 'p> Stages<'a, 'p> {
                 let mut part = one(true);
                 self.spec.progress.enter(Stage::Streaming);
                 let mut child = self.op.launcher.start(&self.op.toolbox, command, Stdin::Planned, Stdout::Piped)?;
-                let stdout = child.stdout.take().ok_or_else(|| RunError::Internal("a tool without a stdout".to_owned()))?;
+                let stdout =
+                    child.stdout.take().ok_or_else(|| RunError::Internal("a tool without a stdout".to_owned()))?;
                 // Fewer switches between the tool and us; where it is not allowed, the usual 64 KiB do.
                 #[cfg(target_os = "linux")]
                 let _ = rustix::pipe::fcntl_setpipe_size(&stdout, 1 << 20);
@@ -119,9 +125,9 @@ impl<'a, 'p> Stages<'a, 'p> {
                 let root = self.op.launcher.work().below(path)?;
                 self.tree(part, &command.tool, &root, mode).await
             }
-            Source::Served(_) => {
-                Err(RunError::Settings("this planb does not serve an address that a database could push its backup to".to_owned()))
-            }
+            Source::Served(_) => Err(RunError::Settings(
+                "this planb does not serve an address that a database could push its backup to".to_owned(),
+            )),
         }
     }
 
@@ -162,8 +168,11 @@ impl<'a, 'p> Stages<'a, 'p> {
         let living: Vec<usize> = (0..self.spec.stores.len()).filter(|at| self.out.failed[*at].is_none()).collect();
         let stores: Vec<Store> = living.iter().map(|at| self.spec.stores[*at].clone()).collect();
         let bounded = stores.iter().any(|store| !store.unbounded_objects());
-        let media_type =
-            if self.spec.encoding.is_identity() { self.spec.plan.artifact.media_type.as_str() } else { "application/octet-stream" };
+        let media_type = if self.spec.encoding.is_identity() {
+            self.spec.plan.artifact.media_type.as_str()
+        } else {
+            "application/octet-stream"
+        };
         let (fan_in, fan) = Fan::open(&stores, &part.key, media_type, bounded.then_some(self.spec.volume_bytes));
         let (digest, to_digest) = sync_channel(QUEUE);
         let (store, to_store) = sync_channel(QUEUE);
@@ -191,7 +200,11 @@ impl<'a, 'p> Stages<'a, 'p> {
     }
 
     /// Waits for the end of the stream, or brings it about.
-    async fn flow(&self, part: &mut Part<'_>, mut pumping: JoinHandle<Result<(), PumpError>>) -> (Result<(), PumpError>, Option<Exit>) {
+    async fn flow(
+        &self,
+        part: &mut Part<'_>,
+        mut pumping: JoinHandle<Result<(), PumpError>>,
+    ) -> (Result<(), PumpError>, Option<Exit>) {
         let stop: &Stop = &self.op.stop;
         let stall = self.op.spec.timeouts.stall;
         let pumped = tokio::select! {
@@ -228,7 +241,9 @@ impl<'a, 'p> Stages<'a, 'p> {
         }
         let tool = self.spec.plan.source.command().tool.clone();
         match encoded {
-            Err(EncodeError::Codec(error)) => return Err(RunError::Internal(format!("compressing or encrypting failed: {error}"))),
+            Err(EncodeError::Codec(error)) => {
+                return Err(RunError::Internal(format!("compressing or encrypting failed: {error}")));
+            }
             Err(EncodeError::AllGone) => return Err(RunError::Internal("no store is left".to_owned())),
             Ok(_) => {}
         }
@@ -241,7 +256,11 @@ impl<'a, 'p> Stages<'a, 'p> {
             }
             Err(PumpError::Read(error)) => {
                 let source = std::io::Error::new(error.kind(), error.to_string());
-                return Err(if part.tool.is_some() { ToolError::Pipe { id: tool, source }.into() } else { RunError::Work(source) });
+                return Err(if part.tool.is_some() {
+                    ToolError::Pipe { id: tool, source }.into()
+                } else {
+                    RunError::Work(source)
+                });
             }
         }
         if let (Some((_, command)), Some(exit)) = (&part.tool, exit)
@@ -255,7 +274,11 @@ impl<'a, 'p> Stages<'a, 'p> {
         if part.last {
             let inspection = self.judgement().await?;
             if !inspection.complete {
-                let why = if inspection.findings.is_empty() { "its end is missing".to_owned() } else { inspection.findings.join("; ") };
+                let why = if inspection.findings.is_empty() {
+                    "its end is missing".to_owned()
+                } else {
+                    inspection.findings.join("; ")
+                };
                 return Err(RunError::Incomplete { tool, why });
             }
             self.out.inspection = inspection;
@@ -266,7 +289,8 @@ impl<'a, 'p> Stages<'a, 'p> {
     /// Ends the inspector and takes what it saw.
     async fn judgement(&mut self) -> Result<Inspection, RunError> {
         self.judge = None;
-        let judging = self.judging.take().ok_or_else(|| RunError::Internal("the inspector was asked twice".to_owned()))?;
+        let judging =
+            self.judging.take().ok_or_else(|| RunError::Internal("the inspector was asked twice".to_owned()))?;
         Ok(joined(judging).await??)
     }
 
@@ -298,7 +322,11 @@ impl<'a, 'p> Stages<'a, 'p> {
             plain_sha256: measured.sha256,
             stored_bytes: stored.bytes,
             stored_sha256: stored.sha256,
-            volumes: committed.volumes.into_iter().map(|(key, bytes)| VolumeRecord { key: relative(key), bytes }).collect(),
+            volumes: committed
+                .volumes
+                .into_iter()
+                .map(|(key, bytes)| VolumeRecord { key: relative(key), bytes })
+                .collect(),
         });
         Ok(())
     }

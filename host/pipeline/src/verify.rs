@@ -74,7 +74,10 @@ pub async fn verify(
         let (sender, seen) = sync_channel(QUEUE);
         inspector = Some((sender, judge::inspect(session, seen)));
     } else {
-        report.warnings.push(format!("no plugin for the engine `{}` is here, so its content was not inspected again", manifest.engine));
+        report.warnings.push(format!(
+            "no plugin for the engine `{}` is here, so its content was not inspected again",
+            manifest.engine
+        ));
     }
     for file in &manifest.files {
         let fetched = fetch(store, entry, file, stop);
@@ -86,7 +89,10 @@ pub async fn verify(
         }))
         .await?;
         let ok = read.is_ok();
-        report.add(&check_name("digests", file), read.map(|()| format!("{} bytes plain, {} stored", file.plain_bytes, file.stored_bytes)))?;
+        report.add(
+            &check_name("digests", file),
+            read.map(|()| format!("{} bytes plain, {} stored", file.plain_bytes, file.stored_bytes)),
+        )?;
         if !ok {
             return Ok(report);
         }
@@ -161,7 +167,13 @@ fn same_inspection(then: &Inspection, now: &Inspection) -> Result<(), String> {
 
 struct Gone;
 
-fn read_all(mut plain: Plain, file: &FileRecord, mode: Mode, judge: Option<&SyncSender<Seen>>, progress: &Progress) -> Result<(), RunError> {
+fn read_all(
+    mut plain: Plain,
+    file: &FileRecord,
+    mode: Mode,
+    judge: Option<&SyncSender<Seen>>,
+    progress: &Progress,
+) -> Result<(), RunError> {
     // An inspector that ended early tells why itself, when it is asked.
     let tell = |seen: Seen| judge.map_or(Ok(()), |judge| judge.send(seen).map_err(|_| Gone));
     if mode == Mode::Tar {
@@ -185,7 +197,10 @@ fn read_all(mut plain: Plain, file: &FileRecord, mode: Mode, judge: Option<&Sync
 fn read_tar(plain: Plain, judge: Option<&SyncSender<Seen>>, progress: &Progress) -> Result<(), RunError> {
     let id = plain.id().to_owned();
     let wrap = |error: std::io::Error| {
-        uncarry(error).unwrap_or_else(|error| RunError::Damaged { id: id.clone(), what: format!("its tar cannot be read: {error}") })
+        uncarry(error).unwrap_or_else(|error| RunError::Damaged {
+            id: id.clone(),
+            what: format!("its tar cannot be read: {error}"),
+        })
     };
     let tell = |seen: Seen| judge.is_some_and(|judge| judge.send(seen).is_ok());
     let mut archive = tar::Archive::new(plain);
@@ -207,7 +222,12 @@ fn read_tar(plain: Plain, judge: Option<&SyncSender<Seen>>, progress: &Progress)
 }
 
 /// Whether the stored bytes of a file are those of the manifest, without opening them.
-pub(crate) async fn check_stored(store: &Store, entry: &Entry, file: &FileRecord, stop: &Arc<Stop>) -> Result<(), RunError> {
+pub(crate) async fn check_stored(
+    store: &Store,
+    entry: &Entry,
+    file: &FileRecord,
+    stop: &Arc<Stop>,
+) -> Result<(), RunError> {
     let id = &entry.manifest.id;
     let mut fetched = fetch(store, entry, file, stop);
     let mut meter = Meter::default();
@@ -221,7 +241,10 @@ pub(crate) async fn check_stored(store: &Store, entry: &Entry, file: &FileRecord
     if measured.bytes != file.stored_bytes || measured.sha256 != file.stored_sha256 {
         return Err(RunError::Damaged {
             id: id.clone(),
-            what: format!("its stored bytes are not those that were written (SHA-256 {} and not {})", measured.sha256, file.stored_sha256),
+            what: format!(
+                "its stored bytes are not those that were written (SHA-256 {} and not {})",
+                measured.sha256, file.stored_sha256
+            ),
         });
     }
     Ok(())

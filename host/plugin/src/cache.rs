@@ -98,7 +98,10 @@ impl CompileCache {
     fn sweep(&self) {
         let Ok(entries) = fs::read_dir(&self.folder) else { return };
         for entry in entries.flatten() {
-            let old = entry.metadata().and_then(|meta| meta.accessed()).is_ok_and(|at| at.elapsed().is_ok_and(|age| age > KEEP));
+            let old = entry
+                .metadata()
+                .and_then(|meta| meta.accessed())
+                .is_ok_and(|at| at.elapsed().is_ok_and(|age| age > KEEP));
             let ours = entry.path().extension().is_some_and(|ext| ext == "cwasm");
             if old && ours {
                 let _ = fs::remove_file(entry.path());

@@ -7,10 +7,29 @@ use planb_model::plan::{Arg, Command, PrivatePiece};
 
 /// Names that no plan may set: they decide what code a child runs, or are the host's own.
 const ENV_REFUSED: [&str; 20] = [
-    "PATH", "HOME", "TMPDIR", "IFS", "ENV", "BASH_ENV", "SHELL", "SHELLOPTS", "BASHOPTS", "PS4", "CDPATH", "EDITOR", "VISUAL", "PAGER",
-    "NODE_OPTIONS", "JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS", "GCONV_PATH", "OPENSSL_CONF",
+    "PATH",
+    "HOME",
+    "TMPDIR",
+    "IFS",
+    "ENV",
+    "BASH_ENV",
+    "SHELL",
+    "SHELLOPTS",
+    "BASHOPTS",
+    "PS4",
+    "CDPATH",
+    "EDITOR",
+    "VISUAL",
+    "PAGER",
+    "NODE_OPTIONS",
+    "JAVA_TOOL_OPTIONS",
+    "JDK_JAVA_OPTIONS",
+    "_JAVA_OPTIONS",
+    "GCONV_PATH",
+    "OPENSSL_CONF",
 ];
-const ENV_REFUSED_PREFIXES: [&str; 9] = ["LD_", "DYLD_", "PYTHON", "PERL", "RUBY", "MALLOC_", "GLIBC_", "PLANB_", "BASH_FUNC_"];
+const ENV_REFUSED_PREFIXES: [&str; 9] =
+    ["LD_", "DYLD_", "PYTHON", "PERL", "RUBY", "MALLOC_", "GLIBC_", "PLANB_", "BASH_FUNC_"];
 
 fn env_allowed(name: &str) -> bool {
     let shape = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
@@ -70,7 +89,8 @@ pub(crate) fn check_description(d: &Description) -> Result<(), String> {
         return Err(format!("its plans may not set the environment variable {name:?}"));
     }
     let scheme_ok = |scheme: &String| {
-        scheme.starts_with(|c: char| c.is_ascii_lowercase()) && scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
+        scheme.starts_with(|c: char| c.is_ascii_lowercase())
+            && scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
     };
     if let Some(scheme) = d.schemes.iter().find(|scheme| !scheme_ok(scheme)) {
         return Err(format!("{scheme:?} is not a URL scheme"));
@@ -100,7 +120,10 @@ pub fn check_commands<'a>(d: &Description, commands: impl IntoIterator<Item = &'
         }
         for var in &command.env {
             if !d.env.contains(&var.name) {
-                return Err(format!("it sets the environment variable {:?}, which the plugin does not declare", var.name));
+                return Err(format!(
+                    "it sets the environment variable {:?}, which the plugin does not declare",
+                    var.name
+                ));
             }
             let text_has_nul = |piece: &PrivatePiece| matches!(piece, PrivatePiece::Text(text) if text.contains('\0'));
             if var.value.iter().any(text_has_nul) {
@@ -117,7 +140,8 @@ mod tests {
 
     #[test]
     fn what_decides_over_code_may_not_be_set() {
-        for name in ["PATH", "LD_PRELOAD", "LD_LIBRARY_PATH", "PYTHONPATH", "BASH_ENV", "HOME", "", "1A", "A=B", "a b"] {
+        for name in ["PATH", "LD_PRELOAD", "LD_LIBRARY_PATH", "PYTHONPATH", "BASH_ENV", "HOME", "", "1A", "A=B", "a b"]
+        {
             assert!(!env_allowed(name), "{name:?}");
         }
         for name in ["PGHOST", "PGPASSFILE", "REDISCLI_AUTH", "MYSQL_TEST_LOGIN_FILE"] {

@@ -24,7 +24,9 @@ pub enum PluginError {
     Invalid { plugin: PathBuf, detail: String },
     #[error("plugin {plugin}: compiling it took longer than {seconds} s")]
     CompileTime { plugin: PathBuf, seconds: u64 },
-    #[error("plugin {plugin}: this component is not a Plan B engine: it exports {exports}, and not planb:engine/engine")]
+    #[error(
+        "plugin {plugin}: this component is not a Plan B engine: it exports {exports}, and not planb:engine/engine"
+    )]
     OtherWorld { plugin: PathBuf, exports: String },
     #[error("plugin {plugin}: it is written for planb:engine {needs}; this planb offers {offers}")]
     ContractVersion { plugin: PathBuf, needs: String, offers: String, newer: bool },

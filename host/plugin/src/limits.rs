@@ -27,7 +27,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             file_bytes: 64 << 20,
-            compile_time: Duration::from_secs(120),
+            compile_time: Duration::from_mins(2),
             memory_bytes: 256 << 20,
             call_fuel: 5_000_000_000,
             fuel_per_byte: 2_000,

@@ -112,7 +112,9 @@ impl PluginHost {
             Ok(Ok(Err(error))) => {
                 return Err(PluginError::Invalid { plugin: path.to_path_buf(), detail: format!("{error:#}") });
             }
-            Ok(Err(panic)) => return Err(PluginError::Invalid { plugin: path.to_path_buf(), detail: panic.to_string() }),
+            Ok(Err(panic)) => {
+                return Err(PluginError::Invalid { plugin: path.to_path_buf(), detail: panic.to_string() });
+            }
             Err(_) => return Err(PluginError::CompileTime { plugin: path.to_path_buf(), seconds: seconds.as_secs() }),
         };
         if let Some(cache) = &self.cache {
@@ -139,18 +141,26 @@ fn read(path: &Path, limit: u64) -> Result<Vec<u8>, PluginError> {
 fn is_component(path: &Path, bytes: &[u8]) -> Result<(), PluginError> {
     let what = match bytes {
         [0, b'a', b's', b'm', _, _, 1, 0, ..] => return Ok(()),
-        [0, b'a', b's', b'm', _, _, 0, 0, ..] => "a core WebAssembly module (build it for wasm32-wasip2, or wrap it with `wasm-tools component new`)",
+        [0, b'a', b's', b'm', _, _, 0, 0, ..] => {
+            "a core WebAssembly module (build it for wasm32-wasip2, or wrap it with `wasm-tools component new`)"
+        }
         [0, b'a', b's', b'm', ..] => "WebAssembly of an unknown kind",
         [] => "an empty file",
         [0x7f, b'E', b'L', b'F', ..] => "a native program",
-        _ if bytes.trim_ascii_start().starts_with(b"(") => "WebAssembly text (turn it into a binary with `wasm-tools parse`)",
+        _ if bytes.trim_ascii_start().starts_with(b"(") => {
+            "WebAssembly text (turn it into a binary with `wasm-tools parse`)"
+        }
         _ => "something else",
     };
     Err(PluginError::NotAComponent { plugin: path.to_path_buf(), what })
 }
 
 /// Looks at what a component wants and offers, before anything of it runs.
-fn preflight(path: &Path, engine: &Engine, component: &Component) -> Result<(&'static Contract, Vec<Import>), PluginError> {
+fn preflight(
+    path: &Path,
+    engine: &Engine,
+    component: &Component,
+) -> Result<(&'static Contract, Vec<Import>), PluginError> {
     let plugin = || path.to_path_buf();
     let ty = component.component_type();
     let exports: Vec<String> = ty.exports(engine).map(|(name, _)| name.to_owned()).collect();

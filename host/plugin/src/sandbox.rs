@@ -101,15 +101,14 @@ pub(crate) enum Power {
 pub(crate) fn power(interface: &str) -> Option<Power> {
     let (package, _) = interface.split_once('/')?;
     match package {
-        "wasi:cli" | "wasi:io" => Some(Power::Plain),
+        // Of the contract it is the interface of types: names, without a function.
+        "wasi:cli" | "wasi:io" | "planb:engine" => Some(Power::Plain),
         "wasi:filesystem" | "wasi:clocks" | "wasi:random" => Some(Power::Void),
         "wasi:sockets" => Some(Power::Forbidden("open network connections")),
         "wasi:http" => Some(Power::Forbidden("send and receive HTTP")),
         "wasi:keyvalue" | "wasi:blobstore" | "wasi:messaging" | "wasi:config" => {
             Some(Power::Forbidden("reach services outside its sandbox"))
         }
-        // The contract's own `types`: names of types, without a function.
-        "planb:engine" => Some(Power::Plain),
         _ => None,
     }
 }

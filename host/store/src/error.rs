@@ -71,16 +71,22 @@ impl StoreError {
     /// What to do next.
     pub fn hint(&self) -> Option<String> {
         let text = match self.kind {
-            StoreErrorKind::Denied if self.at.starts_with("file:") => "check who owns the folder and who may write to it",
+            StoreErrorKind::Denied if self.at.starts_with("file:") => {
+                "check who owns the folder and who may write to it"
+            }
             StoreErrorKind::Denied if self.at.starts_with("s3:") => {
                 "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and that they may list, read, write and delete here"
             }
-            StoreErrorKind::Denied if self.at.starts_with("azblob:") => "check AZURE_STORAGE_ACCOUNT and AZURE_STORAGE_KEY",
+            StoreErrorKind::Denied if self.at.starts_with("azblob:") => {
+                "check AZURE_STORAGE_ACCOUNT and AZURE_STORAGE_KEY"
+            }
             StoreErrorKind::Denied if self.at.starts_with("gs:") => {
                 "check GOOGLE_APPLICATION_CREDENTIALS and the roles of its account"
             }
             StoreErrorKind::Unreachable => "check the endpoint and region in the store's URL, and the network",
-            StoreErrorKind::NotFound if self.at.starts_with("file:") => "check the path; for a new store, write a backup to it first",
+            StoreErrorKind::NotFound if self.at.starts_with("file:") => {
+                "check the path; for a new store, write a backup to it first"
+            }
             StoreErrorKind::NotFound => "check the name of the bucket or container; planb does not create it",
             StoreErrorKind::Full => "make room, or remove old backups",
             _ => return None,
@@ -99,7 +105,18 @@ impl StoreError {
             K::ConfigInvalid => StoreErrorKind::Settings,
             K::AlreadyExists | K::ConditionNotMatch => StoreErrorKind::Exists,
             _ if says(&["no space left", "storage full", "quota", "storagefull"]) => StoreErrorKind::Full,
-            _ if says(&["invalidaccesskeyid", "signaturedoesnotmatch", "accessdenied", "authenticationfailed", "permission denied", "no credential", "loading credential", "authorizationfailure", "forbidden"]) => {
+            _ if says(&[
+                "invalidaccesskeyid",
+                "signaturedoesnotmatch",
+                "accessdenied",
+                "authenticationfailed",
+                "permission denied",
+                "no credential",
+                "loading credential",
+                "authorizationfailure",
+                "forbidden",
+            ]) =>
+            {
                 StoreErrorKind::Denied
             }
             _ if says(&["nosuchbucket", "containernotfound"]) => StoreErrorKind::NotFound,

@@ -14,7 +14,7 @@ use crate::url::{Kind, StoreUrl};
 const FS_TEMP: &str = ".planb-tmp";
 
 /// For calls without a body.
-const CALL_TIME: Duration = Duration::from_secs(60);
+const CALL_TIME: Duration = Duration::from_mins(1);
 /// The slowest link that is worth waiting for, in bytes per second. The time for a part follows from it.
 const SLOWEST: u64 = 64 << 10;
 
@@ -88,7 +88,9 @@ impl Store {
             );
         // A condition is the only protection against two runs that take the same key at the same moment; where the
         // store does not know it, the look before writing has to do. On a file system a rename has no condition.
-        let conditional = url.toggle("conditional")?.unwrap_or(true) && op.info().capability().write_with_if_not_exists && url.kind != Kind::File;
+        let conditional = url.toggle("conditional")?.unwrap_or(true)
+            && op.info().capability().write_with_if_not_exists
+            && url.kind != Kind::File;
         Ok(Self { op, url: url.clone(), settings, conditional })
     }
 
@@ -206,7 +208,10 @@ fn file(url: &StoreUrl, access: Access) -> Result<opendal::Result<Operator>, Sto
 fn sweep(temp: &Path) {
     let Ok(entries) = std::fs::read_dir(temp) else { return };
     for entry in entries.flatten() {
-        let old = entry.metadata().and_then(|meta| meta.modified()).is_ok_and(|at| at.elapsed().is_ok_and(|age| age > Duration::from_hours(24)));
+        let old = entry
+            .metadata()
+            .and_then(|meta| meta.modified())
+            .is_ok_and(|at| at.elapsed().is_ok_and(|age| age > Duration::from_hours(24)));
         if old {
             let _ = std::fs::remove_file(entry.path());
         }
@@ -301,7 +306,10 @@ fn gcs(url: &StoreUrl) -> Result<opendal::Result<Operator>, StoreError> {
 
 fn azblob(url: &StoreUrl) -> Result<opendal::Result<Operator>, StoreError> {
     let mut b = services::Azblob::default().container(&url.bucket).root(&url.root);
-    let account = url.get("account_name").map(str::to_owned).or_else(|| env(&["AZURE_STORAGE_ACCOUNT", "AZURE_STORAGE_ACCOUNT_NAME"]));
+    let account = url
+        .get("account_name")
+        .map(str::to_owned)
+        .or_else(|| env(&["AZURE_STORAGE_ACCOUNT", "AZURE_STORAGE_ACCOUNT_NAME"]));
     if let Some(account) = &account {
         b = b.account_name(account);
     }
@@ -313,7 +321,9 @@ fn azblob(url: &StoreUrl) -> Result<opendal::Result<Operator>, StoreError> {
             return Err(error.into());
         }
     }
-    if let Some(key) = secret_file(url, "account_key_file")?.or_else(|| env(&["AZURE_STORAGE_KEY", "AZURE_STORAGE_ACCOUNT_KEY"])) {
+    if let Some(key) =
+        secret_file(url, "account_key_file")?.or_else(|| env(&["AZURE_STORAGE_KEY", "AZURE_STORAGE_ACCOUNT_KEY"]))
+    {
         b = b.account_key(&key);
     }
     if let Some(token) = secret_file(url, "sas_token_file")?.or_else(|| env(&["AZURE_STORAGE_SAS_TOKEN"])) {

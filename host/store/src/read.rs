@@ -32,7 +32,8 @@ impl Store {
     /// # Errors
     /// [`StoreError`]; `Damaged` where the size is another.
     pub async fn read(&self, key: &str, bytes: u64) -> Result<ObjectReader, StoreError> {
-        let missing = || StoreError { kind: StoreErrorKind::NotFound, doing: "reading", at: self.at(key), detail: String::new() };
+        let missing =
+            || StoreError { kind: StoreErrorKind::NotFound, doing: "reading", at: self.at(key), detail: String::new() };
         let size = self.size_of(key).await?.ok_or_else(missing)?;
         if size != bytes {
             return Err(StoreError {

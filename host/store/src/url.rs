@@ -41,14 +41,36 @@ pub struct StoreUrlError {
 
 const FILE: &[&str] = &[];
 const S3: &[&str] = &[
-    "endpoint", "region", "profile", "access_key_id", "secret_access_key_file", "session_token_file", "anonymous", "virtual_host",
-    "storage_class", "sse", "sse_kms_key_id", "checksum", "conditional", "role_arn", "external_id",
+    "endpoint",
+    "region",
+    "profile",
+    "access_key_id",
+    "secret_access_key_file",
+    "session_token_file",
+    "anonymous",
+    "virtual_host",
+    "storage_class",
+    "sse",
+    "sse_kms_key_id",
+    "checksum",
+    "conditional",
+    "role_arn",
+    "external_id",
 ];
 const GCS: &[&str] = &["endpoint", "credential_file", "anonymous", "storage_class", "conditional"];
 const AZBLOB: &[&str] = &["endpoint", "account_name", "account_key_file", "sas_token_file", "anonymous", "conditional"];
 /// What people put into such URLs elsewhere and must not here.
 const SECRET: &[&str] = &[
-    "secret_access_key", "secret", "secret_key", "session_token", "account_key", "sas_token", "sas", "credential", "token", "password",
+    "secret_access_key",
+    "secret",
+    "secret_key",
+    "session_token",
+    "account_key",
+    "sas_token",
+    "sas",
+    "credential",
+    "token",
+    "password",
 ];
 
 impl StoreUrl {
@@ -57,7 +79,8 @@ impl StoreUrl {
     /// # Errors
     /// [`StoreUrlError`]; its text never repeats a credential.
     pub fn parse(text: &str) -> Result<Self, StoreUrlError> {
-        let early = |reason: String| StoreUrlError { shown: text.split(['?', '@']).next().unwrap_or("").to_owned(), reason };
+        let early =
+            |reason: String| StoreUrlError { shown: text.split(['?', '@']).next().unwrap_or("").to_owned(), reason };
         if !text.contains("://") {
             if text.is_empty() {
                 return Err(early("a store is a URL or a folder, not an empty text".to_owned()));
@@ -75,7 +98,9 @@ impl StoreUrl {
             "azblob" | "az" => (Kind::Azblob, AZBLOB),
             "memory" => (Kind::Memory, FILE),
             other => {
-                return Err(early(format!("planb knows no stores of the kind `{other}:`; known are file, s3, gs and azblob")));
+                return Err(early(format!(
+                    "planb knows no stores of the kind `{other}:`; known are file, s3, gs and azblob"
+                )));
             }
         };
         let path = percent_decode(url.path());
@@ -89,14 +114,19 @@ impl StoreUrl {
         let mut shown = format!("{scheme}://{host}{}", path.trim_end_matches('/'));
         let fail = |shown: &str, reason: String| StoreUrlError { shown: shown.to_owned(), reason };
         if !url.username().is_empty() || url.password().is_some() {
-            return Err(fail(&shown, "a store's URL holds no user or password; credentials come from the environment".to_owned()));
+            return Err(fail(
+                &shown,
+                "a store's URL holds no user or password; credentials come from the environment".to_owned(),
+            ));
         }
         for (name, value) in url.query_pairs() {
             let name = name.into_owned();
             if SECRET.contains(&name.as_str()) {
                 return Err(fail(
                     &shown,
-                    format!("a store's URL holds no credentials, so not `{name}`: use the environment, or a file by `{name}_file=`"),
+                    format!(
+                        "a store's URL holds no credentials, so not `{name}`: use the environment, or a file by `{name}_file=`"
+                    ),
                 ));
             }
             if !known.contains(&name.as_str()) {

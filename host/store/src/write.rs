@@ -65,7 +65,10 @@ impl Store {
             // The answer to a write that took effect may have been lost, and its repetition refused.
             let there = self.op.read(key).await;
             if there.is_ok_and(|there| there.to_bytes() == bytes) {
-                tracing::warn!(object = self.at(key), "the store reported a failure, but the object is there and right");
+                tracing::warn!(
+                    object = self.at(key),
+                    "the store reported a failure, but the object is there and right"
+                );
             } else {
                 return Err(self.error(&error, "writing", key));
             }
@@ -110,7 +113,10 @@ impl ObjectWriter {
         if let Err(error) = self.inner.close().await {
             match self.store.size_of(&self.key).await {
                 Ok(Some(size)) if size == self.written => {
-                    tracing::warn!(object = self.store.at(&self.key), "the store reported a failure, but the object is whole");
+                    tracing::warn!(
+                        object = self.store.at(&self.key),
+                        "the store reported a failure, but the object is whole"
+                    );
                 }
                 _ => {
                     let error = self.store.error(&error, "finishing", &self.key);

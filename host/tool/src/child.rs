@@ -63,7 +63,10 @@ impl Child {
         let tool = id.clone();
         std::thread::spawn(move || {
             // Seen, but not yet reaped: until then nobody else can get its process id, so the group is still ours.
-            while matches!(waitid(WaitId::Pid(group), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT), Err(rustix::io::Errno::INTR)) {}
+            while matches!(
+                waitid(WaitId::Pid(group), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT),
+                Err(rustix::io::Errno::INTR)
+            ) {}
             tree::signal_group(group, Signal::KILL);
             let status = child.wait();
             let mut said = stderr.recv_timeout(LAST_WORDS);

@@ -58,9 +58,18 @@ impl ToolError {
     /// Whose fault it is.
     pub fn blame(&self) -> Blame {
         match self {
-            Self::Missing { .. } | Self::Version { .. } | Self::Probe { .. } | Self::Start { .. } | Self::TooMuch { .. }
-            | Self::Timeout(_) | Self::Pipe { .. } => Blame::Tool,
-            Self::BadPath { .. } | Self::NotGranted { .. } | Self::Arg(_) | Self::Secret(_) | Self::Work { .. }
+            Self::Missing { .. }
+            | Self::Version { .. }
+            | Self::Probe { .. }
+            | Self::Start { .. }
+            | Self::TooMuch { .. }
+            | Self::Timeout(_)
+            | Self::Pipe { .. } => Blame::Tool,
+            Self::BadPath { .. }
+            | Self::NotGranted { .. }
+            | Self::Arg(_)
+            | Self::Secret(_)
+            | Self::Work { .. }
             | Self::Cancelled => Blame::Settings,
         }
     }
@@ -72,7 +81,9 @@ impl ToolError {
                 let install = install_hint.as_ref().map(|hint| format!("install {hint}, or ")).unwrap_or_default();
                 Some(format!("{install}point to it with --tool-path {id}=/path/to/it"))
             }
-            Self::Work { .. } => Some("use another place with --work-dir, one with room that only you can write to".to_owned()),
+            Self::Work { .. } => {
+                Some("use another place with --work-dir, one with room that only you can write to".to_owned())
+            }
             _ => None,
         }
     }

@@ -77,17 +77,14 @@ const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 
 impl Launcher {
     /// `shim` is a program that calls [`shim::main`] when its first argument is [`shim::WORD`].
-    pub fn new(shim: PathBuf, work: Arc<WorkDir>, secrets: Arc<Secrets>, redactor: Arc<Redactor>, cancel: CancellationToken) -> Self {
-        Self {
-            shim,
-            work,
-            secrets,
-            redactor,
-            path: PATH.into(),
-            extra: Arc::from([]),
-            cancel,
-            count: Arc::default(),
-        }
+    pub fn new(
+        shim: PathBuf,
+        work: Arc<WorkDir>,
+        secrets: Arc<Secrets>,
+        redactor: Arc<Redactor>,
+        cancel: CancellationToken,
+    ) -> Self {
+        Self { shim, work, secrets, redactor, path: PATH.into(), extra: Arc::from([]), cancel, count: Arc::default() }
     }
 
     /// The same with the user's extra arguments for the dump tool.
@@ -134,7 +131,13 @@ impl Launcher {
     ///
     /// # Errors
     /// [`ToolError`], before or while the tool is started.
-    pub fn start(&self, toolbox: &Toolbox, command: &Command, stdin: Stdin, stdout: Stdout) -> Result<Child, ToolError> {
+    pub fn start(
+        &self,
+        toolbox: &Toolbox,
+        command: &Command,
+        stdin: Stdin,
+        stdout: Stdout,
+    ) -> Result<Child, ToolError> {
         let tool = toolbox.get(&command.tool)?;
         let args = render(&command.tool, &command.args, &self.work.path(), &self.extra)?;
         let mut env = Vec::with_capacity(command.env.len());
@@ -144,7 +147,11 @@ impl Launcher {
         }
         let input = match stdin {
             Stdin::Piped => None,
-            Stdin::Planned => command.stdin.as_ref().map(|pieces: &Vec<PrivatePiece>| self.work.assemble(pieces, &self.secrets)).transpose()?,
+            Stdin::Planned => command
+                .stdin
+                .as_ref()
+                .map(|pieces: &Vec<PrivatePiece>| self.work.assemble(pieces, &self.secrets))
+                .transpose()?,
         };
         tracing::info!(command = self.redactor.redact(&shell(&tool.path.to_string_lossy(), &args)), "starting");
         let mut process = self.process(&tool.path, &args)?;
@@ -171,13 +178,24 @@ impl Launcher {
     ///
     /// # Errors
     /// [`ToolError`]; a bad exit code is not one.
-    pub async fn run(&self, toolbox: &Toolbox, command: &Command, limits: Captured) -> Result<(Exit, Vec<u8>), ToolError> {
+    pub async fn run(
+        &self,
+        toolbox: &Toolbox,
+        command: &Command,
+        limits: Captured,
+    ) -> Result<(Exit, Vec<u8>), ToolError> {
         let child = self.start(toolbox, command, Stdin::Planned, Stdout::Piped)?;
         self.finish(child, limits).await
     }
 
     /// Asks a program for its version.
-    pub(crate) async fn probe(&self, id: &str, path: &Path, args: &[String], time: Duration) -> Result<(Exit, Vec<u8>), ToolError> {
+    pub(crate) async fn probe(
+        &self,
+        id: &str,
+        path: &Path,
+        args: &[String],
+        time: Duration,
+    ) -> Result<(Exit, Vec<u8>), ToolError> {
         let mut process = self.process(path, args)?;
         process.0.stdin(Stdio::null()).stdout(Stdio::piped());
         let child = self.spawn(id, process)?;
@@ -224,6 +242,7 @@ impl Launcher {
         }
     }
 
+    #[expect(clippy::disallowed_methods, reason = "the one place that starts processes")]
     fn process(&self, program: &Path, args: &[String]) -> Result<(Process, Mark), ToolError> {
         let number = self.count.fetch_add(1, Ordering::Relaxed);
         let mark = Mark(self.work.tmp().join(number.to_string()));

@@ -15,6 +15,7 @@ pub const WORD: &str = "__tool";
 /// The exit code if the tool cannot be started, as a shell has it.
 const CANNOT_START: u8 = 127;
 
+#[expect(clippy::disallowed_methods, reason = "the one place that starts processes")]
 /// Acts as the shim: `WORD PARENT-PID PROGRAM ARGS...`. Returns only if the tool cannot be started.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let mut args = args.into_iter().skip(1);

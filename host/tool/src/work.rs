@@ -25,7 +25,7 @@ const LOCK: &str = "lock";
 #[derive(Debug)]
 pub struct WorkDir {
     root: PathBuf,
-    _lock: File,
+    lock: File,
 }
 
 impl WorkDir {
@@ -43,14 +43,15 @@ impl WorkDir {
         let folder = tempfile::Builder::new()
             .prefix(PREFIX)
             .permissions(fs::Permissions::from_mode(0o700))
-            .tempdir_in(&base).map_err(fail(&base))?;
+            .tempdir_in(&base)
+            .map_err(fail(&base))?;
         let lock = OpenOptions::new().write(true).create_new(true).mode(0o600).open(folder.path().join(LOCK));
         let lock = lock.map_err(fail(folder.path()))?;
         flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|e| fail(folder.path())(e.into()))?;
         for name in ["home", "tmp", "run"] {
             DirBuilder::new().mode(0o700).create(folder.path().join(name)).map_err(fail(folder.path()))?;
         }
-        Ok(Self { root: folder.keep(), _lock: lock })
+        Ok(Self { root: folder.keep(), lock })
     }
 
     /// What paths in plans are relative to, and the tools' working directory.
@@ -124,6 +125,8 @@ impl Drop for WorkDir {
     fn drop(&mut self) {
         tree::sweep(&self.root);
         remove(&self.root);
+        // Until here nobody else took it for a dead run's.
+        let _ = flock(&self.lock, FlockOperation::Unlock);
     }
 }
 
@@ -149,9 +152,10 @@ fn sweep(base: &Path) {
         let left = match File::open(path.join(LOCK)) {
             Ok(lock) => flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok(),
             // One that is just being made has no lock yet.
-            Err(_) => entry.metadata().and_then(|m| m.modified()).is_ok_and(|at| {
-                at.elapsed().is_ok_and(|age| age > std::time::Duration::from_mins(10))
-            }),
+            Err(_) => entry
+                .metadata()
+                .and_then(|m| m.modified())
+                .is_ok_and(|at| at.elapsed().is_ok_and(|age| age > std::time::Duration::from_mins(10))),
         };
         if left {
             tracing::info!(folder = %path.display(), "removing what a killed run left");
@@ -199,8 +203,7 @@ mod tests {
         let dead = WorkDir::create(base.path()).unwrap();
         let left = dead.root.clone();
         // As a kill would: the lock is gone with the process, the folder is not.
-        let WorkDir { _lock, .. } = &dead;
-        flock(_lock, FlockOperation::Unlock).unwrap();
+        flock(&dead.lock, FlockOperation::Unlock).unwrap();
         std::mem::forget(dead);
         let next = WorkDir::create(base.path()).unwrap();
         assert!(!left.exists() && living.root.exists() && next.root.exists());

@@ -69,13 +69,17 @@ fn alive(pid: &str) -> bool {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tool_gets_a_clean_environment() {
     let b = bench().await;
-    let (exit, out) = b.launcher.run(&b.toolbox, &sh("env; pwd; umask; ulimit -c; cat; echo done >&2"), LIMITS).await.unwrap();
+    let (exit, out) =
+        b.launcher.run(&b.toolbox, &sh("env; pwd; umask; ulimit -c; cat; echo done >&2"), LIMITS).await.unwrap();
     let out = text(&out);
     assert_eq!(exit.code, Some(0));
     assert_eq!(exit.last_line(), "done");
     let names: Vec<_> = out.lines().filter_map(|l| l.split_once('=')).map(|(n, _)| n).collect();
     for name in &names {
-        assert!(["PATH", "HOME", "TMPDIR", "LC_ALL", "TZ", "PWD", "OLDPWD", "SHLVL", "_"].contains(name), "{name} leaked: {out}");
+        assert!(
+            ["PATH", "HOME", "TMPDIR", "LC_ALL", "TZ", "PWD", "OLDPWD", "SHLVL", "_"].contains(name),
+            "{name} leaked: {out}"
+        );
     }
     assert!(out.contains("\n0077\n0\n") || out.contains("\n077\n0\n"), "umask and core limit: {out}");
     assert!(out.contains(&b.launcher.work().path().display().to_string()));
@@ -98,7 +102,8 @@ async fn secrets_reach_the_tool_and_nothing_else() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bad_end_is_told_with_its_last_words() {
     let b = bench().await;
-    let (exit, _) = b.launcher.run(&b.toolbox, &sh("echo first >&2; echo 'the disk is full' >&2; exit 3"), LIMITS).await.unwrap();
+    let (exit, _) =
+        b.launcher.run(&b.toolbox, &sh("echo first >&2; echo 'the disk is full' >&2; exit 3"), LIMITS).await.unwrap();
     assert_eq!((exit.code, exit.last_line()), (Some(3), "the disk is full"));
     let (exit, _) = b.launcher.run(&b.toolbox, &sh("kill -9 $$"), LIMITS).await.unwrap();
     assert_eq!(exit.describe(), "killed by signal 9");
@@ -110,8 +115,18 @@ async fn output_is_bounded() {
     let limits = Captured { stdout_bytes: 1000, ..LIMITS };
     let error = b.launcher.run(&b.toolbox, &sh("yes"), limits).await.unwrap_err();
     assert!(matches!(error, ToolError::TooMuch { .. }), "{error}");
-    let (exit, _) = b.launcher.run(&b.toolbox, &sh("yes 0123456789 | head -c 50000000 >&2; echo >&2; echo end >&2"), LIMITS).await.unwrap();
-    assert!(exit.stderr.len() <= 64 << 10 && exit.last_line() == "end", "{} bytes, last {:?}, {}", exit.stderr.len(), exit.last_line(), exit.describe());
+    let (exit, _) = b
+        .launcher
+        .run(&b.toolbox, &sh("yes 0123456789 | head -c 50000000 >&2; echo >&2; echo end >&2"), LIMITS)
+        .await
+        .unwrap();
+    assert!(
+        exit.stderr.len() <= 64 << 10 && exit.last_line() == "end",
+        "{} bytes, last {:?}, {}",
+        exit.stderr.len(),
+        exit.last_line(),
+        exit.describe()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -135,7 +150,10 @@ async fn a_timeout_ends_the_whole_tree() {
 async fn one_that_leaves_its_session_and_keeps_the_pipes_is_found() {
     let b = bench().await;
     let pid = b.base.join("pid");
-    let script = format!("setsid sh -c 'echo $$ >{0}; exec sleep 1000' & while [ ! -s {0} ]; do sleep 0.05; done; exit 0", pid.display());
+    let script = format!(
+        "setsid sh -c 'echo $$ >{0}; exec sleep 1000' & while [ ! -s {0} ]; do sleep 0.05; done; exit 0",
+        pid.display()
+    );
     let (exit, _) = b.launcher.run(&b.toolbox, &sh(&script), LIMITS).await.unwrap();
     assert_eq!(exit.code, Some(0));
     assert!(!alive(&std::fs::read_to_string(&pid).unwrap()));
@@ -157,7 +175,12 @@ async fn cancelling_stops_what_runs() {
 async fn a_dropped_child_is_killed_and_the_folder_goes() {
     let b = bench().await;
     let pid = b.base.join("pid");
-    let child = b.launcher.start(&b.toolbox, &sh(&format!("echo $$ >{}; exec sleep 1000", pid.display())), Stdin::Piped, Stdout::Piped);
+    let child = b.launcher.start(
+        &b.toolbox,
+        &sh(&format!("echo $$ >{}; exec sleep 1000", pid.display())),
+        Stdin::Piped,
+        Stdout::Piped,
+    );
     let child = child.unwrap();
     while !std::fs::read_to_string(&pid).is_ok_and(|text| text.ends_with('\n')) {
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -194,10 +217,7 @@ async fn what_cannot_be_run_is_told_before_it_is() {
     let toolbox = Toolbox::resolve(&[missing], &[Purpose::Backup], &search, &b.launcher).await.unwrap();
     let error = toolbox.get("pg_dump").unwrap_err();
     assert_eq!(error.to_string(), "the tool `pg_dump` is not here: looked for no-such-program in /usr/bin");
-    assert_eq!(
-        error.hint().unwrap(),
-        "install postgresql-client, or point to it with --tool-path pg_dump=/path/to/it"
-    );
+    assert_eq!(error.hint().unwrap(), "install postgresql-client, or point to it with --tool-path pg_dump=/path/to/it");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -206,7 +226,8 @@ async fn versions_are_asked_for_and_held_against_the_requirement() {
     let fake = b.base.join("tool");
     std::fs::write(&fake, "#!/bin/sh\necho 'tool (Test) 12.7'\n").unwrap();
     std::fs::set_permissions(&fake, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-    let spec = |req: &str| ToolSpec { version_args: vec!["--version".into()], version_req: Some(req.into()), ..sh_spec() };
+    let spec =
+        |req: &str| ToolSpec { version_args: vec!["--version".into()], version_req: Some(req.into()), ..sh_spec() };
     let search = ToolSearch { explicit: [("sh".to_owned(), fake)].into(), folders: vec![] };
     let toolbox = Toolbox::resolve(&[spec(">=12")], &[Purpose::Backup], &search, &b.launcher).await.unwrap();
     assert_eq!(toolbox.for_request()[0].version.as_deref(), Some("12.7"));

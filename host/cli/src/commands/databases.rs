@@ -11,7 +11,7 @@ use crate::report::Report;
 use crate::settings::Database;
 use crate::signals;
 
-pub(crate) async fn run(global: &Global, args: DatabasesArgs, printer: Printer) -> Result<Exit, Report> {
+pub(crate) async fn run(global: &Global, args: &DatabasesArgs, printer: Printer) -> Result<Exit, Report> {
     let stop = signals::stop(None);
     let database = Database::resolve(global, &args.db, None).await?;
     let spec = database.operation(global, &args.db, vec![Purpose::Query], Vec::new(), Timeouts::default())?;

@@ -59,9 +59,9 @@ pub(crate) async fn run(args: &ListArgs, printer: Printer) -> Result<Exit, Repor
     printer.result(text, json);
     if !catalogue.unreadable.is_empty() {
         let n = catalogue.unreadable.len() as u64;
-        printer.note(&format!("warning: {} cannot be read:\n", plural(n, "manifest")));
+        Printer::note(&format!("warning: {} cannot be read:\n", plural(n, "manifest")));
         for unreadable in &catalogue.unreadable {
-            printer.note(&format!("  {}: {}\n", unreadable.key, unreadable.reason));
+            Printer::note(&format!("  {}: {}\n", unreadable.key, unreadable.reason));
         }
     }
     Ok(Exit::Done)

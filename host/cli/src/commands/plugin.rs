@@ -41,7 +41,11 @@ pub(crate) async fn inspect(global: &Global, name: &str, printer: Printer) -> Re
         let list = |items: &[String]| if items.is_empty() { "none".to_owned() } else { items.join(", ") };
         let modes: Vec<String> = d.modes.iter().map(ToString::to_string).collect();
         let scopes: Vec<String> = d.scopes.iter().map(|scope| scope.as_str().to_owned()).collect();
-        let imports: Vec<String> = plugin.imports().iter().map(|import| format!("{}{}", import.interface, if import.void { " (void)" } else { "" })).collect();
+        let imports: Vec<String> = plugin
+            .imports()
+            .iter()
+            .map(|import| format!("{}{}", import.interface, if import.void { " (void)" } else { "" }))
+            .collect();
         let mut out = format!("{} {} ({})\n", d.name, d.version, d.key);
         let rows = [
             ("file", format!("{} ({})", plugin.path().display(), bytes(plugin.bytes()))),
@@ -52,7 +56,10 @@ pub(crate) async fn inspect(global: &Global, name: &str, printer: Printer) -> Re
             ("schemes", list(&d.schemes)),
             ("modes", list(&modes)),
             ("scopes", list(&scopes)),
-            ("native", if d.native_compression { "its tools can compress" } else { "its tools do not compress" }.to_owned()),
+            (
+                "native",
+                if d.native_compression { "its tools can compress" } else { "its tools do not compress" }.to_owned(),
+            ),
             ("sets", format!("environment {}", list(&d.env))),
             ("params", list(&d.params)),
             ("imports", if imports.is_empty() { "nothing".to_owned() } else { imports.join(", ") }),
@@ -65,7 +72,8 @@ pub(crate) async fn inspect(global: &Global, name: &str, printer: Printer) -> Re
                 .tools
                 .iter()
                 .map(|tool| {
-                    let used: Vec<String> = tool.used_for.iter().map(|purpose| format!("{purpose:?}").to_lowercase()).collect();
+                    let used: Vec<String> =
+                        tool.used_for.iter().map(|purpose| format!("{purpose:?}").to_lowercase()).collect();
                     vec![
                         tool.id.clone(),
                         tool.programs.join(", "),
@@ -89,7 +97,12 @@ pub(crate) async fn inspect(global: &Global, name: &str, printer: Printer) -> Re
                         planb_model::engine::SettingKind::Toggle => "true|false".to_owned(),
                         planb_model::engine::SettingKind::Choice(words) => words.join("|"),
                     };
-                    vec![setting.name.clone(), kind, setting.default.clone().unwrap_or_else(|| "-".to_owned()), setting.summary.clone()]
+                    vec![
+                        setting.name.clone(),
+                        kind,
+                        setting.default.clone().unwrap_or_else(|| "-".to_owned()),
+                        setting.summary.clone(),
+                    ]
                 })
                 .collect();
             out.push('\n');
@@ -123,33 +136,58 @@ pub(crate) async fn list(global: &Global, printer: Printer) -> Result<Exit, Repo
         match host.load(&path).await {
             Ok(plugin) => {
                 let d = plugin.description();
-                rows.push(vec![name.clone(), d.key.clone(), d.name.clone(), d.version.clone(), trust(&plugin, &grants).to_owned(), path.display().to_string()]);
+                rows.push(vec![
+                    name.clone(),
+                    d.key.clone(),
+                    d.name.clone(),
+                    d.version.clone(),
+                    trust(&plugin, &grants).to_owned(),
+                    path.display().to_string(),
+                ]);
                 all.push(json!({"name": name, "key": d.key, "engine": d.name, "version": d.version, "sha256": plugin.sha256(), "trust": trust(&plugin, &grants), "file": path}));
             }
-            Err(error) => printer.note(&format!("warning: {error}\n")),
+            Err(error) => Printer::note(&format!("warning: {error}\n")),
         }
     }
     printer.result(
-        || if rows.is_empty() { "no plugins\n".to_owned() } else { table(&["NAME", "KEY", "ENGINE", "VERSION", "TRUST", "FILE"], &rows) },
+        || {
+            if rows.is_empty() {
+                "no plugins\n".to_owned()
+            } else {
+                table(&["NAME", "KEY", "ENGINE", "VERSION", "TRUST", "FILE"], &rows)
+            }
+        },
         || json!(all),
     );
     Ok(Exit::Done)
 }
 
 /// `planb plugin add`.
-pub(crate) async fn add(global: &Global, file: &Path, allow: &[String], all: bool, printer: Printer) -> Result<Exit, Report> {
+pub(crate) async fn add(
+    global: &Global,
+    file: &Path,
+    allow: &[String],
+    all: bool,
+    printer: Printer,
+) -> Result<Exit, Report> {
     let plugin = plugin(global, &file.to_string_lossy()).await?;
     let d = plugin.description();
     let declared: BTreeSet<String> = d.tools.iter().map(|tool| tool.id.clone()).collect();
     if let Some(unknown) = allow.iter().find(|tool| !declared.contains(*tool)) {
-        return Err(Report::usage(format!("the plugin does not declare the tool `{unknown}`, but {}", list_of(&declared))));
+        return Err(Report::usage(format!(
+            "the plugin does not declare the tool `{unknown}`, but {}",
+            list_of(&declared)
+        )));
     }
     let tools = if all {
         declared
     } else if allow.is_empty() && std::io::stdin().is_terminal() {
-        printer.note(&format!(
+        Printer::note(&format!(
             "{} {} (sha256 {})\nwants to use {}. A plugin decides with which arguments they run.\nAllow it? [y/N] ",
-            d.name, d.version, plugin.sha256(), list_of(&declared)
+            d.name,
+            d.version,
+            plugin.sha256(),
+            list_of(&declared)
         ));
         let _ = std::io::stderr().flush();
         let mut answer = String::new();
@@ -197,15 +235,21 @@ pub(crate) async fn remove(global: &Global, name: &str, printer: Printer) -> Res
     let (Some(folder), Some(grants)) = (data_folder(), grants_file()) else {
         return Err(Report::usage("HOME is not set, so there is no folder of yours to take it from"));
     };
-    let file = folder.join("plugins").join(if Path::new(name).extension().is_some() { name.to_owned() } else { format!("{name}.wasm") });
+    let file = folder.join("plugins").join(if Path::new(name).extension().is_some() {
+        name.to_owned()
+    } else {
+        format!("{name}.wasm")
+    });
     if !file.is_file() {
-        return Err(Report::usage(format!("{} is not there", file.display())).with_hint("planb plugin list shows what there is"));
+        return Err(Report::usage(format!("{} is not there", file.display()))
+            .with_hint("planb plugin list shows what there is"));
     }
     // One that no longer loads can be removed too; it has no grants that would matter.
     if let Ok(plugin) = plugin(global, &file.to_string_lossy()).await {
         Grants::keep(&grants, plugin.sha256(), &plugin.description().key, BTreeSet::new())?;
     }
-    std::fs::remove_file(&file).map_err(|error| Report::usage(format!("{} cannot be removed: {error}", file.display())))?;
+    std::fs::remove_file(&file)
+        .map_err(|error| Report::usage(format!("{} cannot be removed: {error}", file.display())))?;
     printer.result(|| format!("removed {}\n", file.display()), || json!({"file": file}));
     Ok(Exit::Done)
 }

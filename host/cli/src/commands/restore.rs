@@ -37,7 +37,7 @@ pub(crate) async fn run(global: &Global, args: RestoreArgs, printer: Printer) ->
     drop(shown);
     let report = report?;
     for warning in &report.warnings {
-        printer.note(&format!("warning: {warning}\n"));
+        Printer::note(&format!("warning: {warning}\n"));
     }
     let checked = match report.digest_checked {
         DigestChecked::Before => "its digest was checked before the tool got a byte",

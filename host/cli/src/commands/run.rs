@@ -21,7 +21,8 @@ pub(crate) async fn run(global: &Global, args: RunArgs, printer: Printer) -> Res
     let stop = signals::stop(args.timeout);
     let compression: Compression = args.compress.parse()?;
     let name: NameTemplate = args.name.parse()?;
-    let passphrase = args.passphrase_file.as_deref().map(|path| secret_file(path, "the passphrase file")).transpose()?;
+    let passphrase =
+        args.passphrase_file.as_deref().map(|path| secret_file(path, "the passphrase file")).transpose()?;
     let encryption = Encryption::new(args.encrypt_to.clone(), passphrase)?;
     let database = Database::resolve(global, &args.db, None).await?;
     let part_bytes = usize::try_from(args.part_size << 20).unwrap_or(usize::MAX);
@@ -56,7 +57,7 @@ pub(crate) async fn run(global: &Global, args: RunArgs, printer: Printer) -> Res
     }
     let mut reports = Vec::new();
     for scope in scopes {
-        let (report, error) = one(&mut op, &wish, &stores, scope, printer, &stop).await;
+        let (report, error) = one(&mut op, &wish, &stores, scope, &stop).await;
         let interrupted = error.as_ref().is_some_and(|error| error.exit == Exit::Interrupted);
         reports.push((report, error));
         if interrupted || stop.reason().is_some() {
@@ -65,7 +66,7 @@ pub(crate) async fn run(global: &Global, args: RunArgs, printer: Printer) -> Res
     }
     drop(op);
     finish(&stores);
-    Ok(conclude(reports, printer))
+    Ok(conclude(&reports, printer))
 }
 
 /// What was asked for, for each scope.
@@ -149,7 +150,6 @@ async fn one(
     wish: &Wish,
     stores: &[Store],
     scope: Scope,
-    printer: Printer,
     stop: &Arc<Stop>,
 ) -> (RunReport, Option<Report>) {
     let progress = Arc::new(Progress::default());
@@ -171,17 +171,25 @@ async fn one(
     if let Some(error) = &error {
         report.error = Some(error.json());
         let whose = if stop.reason().is_none() { format!("{}: ", report.database) } else { String::new() };
-        printer.note(&Report { message: format!("{whose}{}", error.message), hint: error.hint.clone(), last_words: error.last_words.clone(), ..*error }.text(Printer::interactive()));
+        Printer::note(
+            &Report {
+                message: format!("{whose}{}", error.message),
+                hint: error.hint.clone(),
+                last_words: error.last_words.clone(),
+                ..*error
+            }
+            .text(Printer::interactive()),
+        );
     }
     for warning in &report.warnings {
-        printer.note(&format!("warning: {}: {warning}\n", report.database));
+        Printer::note(&format!("warning: {}: {warning}\n", report.database));
     }
     for (store, error) in report.stores.iter().filter_map(|store| store.error.as_ref().map(|error| (store, error))) {
         if report.status == RunStatus::Partial {
             let hint = report.store_errors.iter().find_map(planb_store::StoreError::hint);
-            printer.note(&format!("warning: {} has no copy of this backup: {error}\n", store.url));
+            Printer::note(&format!("warning: {} has no copy of this backup: {error}\n", store.url));
             if let Some(hint) = hint {
-                printer.note(&format!("hint: {hint}\n"));
+                Printer::note(&format!("hint: {hint}\n"));
             }
         }
     }
@@ -189,11 +197,12 @@ async fn one(
 }
 
 /// Prints what came out, and gives the exit code of all of it.
-fn conclude(reports: Vec<(RunReport, Option<Report>)>, printer: Printer) -> Exit {
+fn conclude(reports: &[(RunReport, Option<Report>)], printer: Printer) -> Exit {
     let good = reports.iter().filter(|(report, _)| report.status == RunStatus::Success).count();
     let partial = reports.iter().any(|(report, _)| report.status == RunStatus::Partial);
     let worst = reports.iter().find_map(|(_, error)| error.as_ref().map(|error| error.exit));
-    let interrupted = reports.iter().any(|(_, error)| error.as_ref().is_some_and(|error| error.exit == Exit::Interrupted));
+    let interrupted =
+        reports.iter().any(|(_, error)| error.as_ref().is_some_and(|error| error.exit == Exit::Interrupted));
     let exit = match worst {
         _ if interrupted => Exit::Interrupted,
         Some(_) if good > 0 || partial => Exit::Partial,
@@ -202,13 +211,14 @@ fn conclude(reports: Vec<(RunReport, Option<Report>)>, printer: Printer) -> Exit
         None => Exit::Done,
     };
     let text = || {
-        let mut out: String = reports.iter().filter(|(_, error)| error.is_none()).map(|(report, _)| summary(report)).collect();
+        let mut out: String =
+            reports.iter().filter(|(_, error)| error.is_none()).map(|(report, _)| summary(report)).collect();
         if reports.len() > 1 {
             out.push_str(&format!("{good} of {} backed up\n", plural(reports.len() as u64, "part")));
         }
         out
     };
-    printer.result(text, || match reports.as_slice() {
+    printer.result(text, || match reports {
         [(report, _)] => json!(report),
         many => {
             let status = match exit {
@@ -263,7 +273,13 @@ pub(crate) fn holds(inspection: &planb_model::engine::Inspection) -> String {
     parts.join(", ")
 }
 
-async fn dry_run(op: &mut Operation<'_>, wish: &Wish, stores: &[Store], scopes: &[Scope], printer: Printer) -> Result<Exit, Report> {
+async fn dry_run(
+    op: &mut Operation<'_>,
+    wish: &Wish,
+    stores: &[Store],
+    scopes: &[Scope],
+    printer: Printer,
+) -> Result<Exit, Report> {
     let mut planned = Vec::new();
     for scope in scopes {
         let backup = Backup::new(op, wish.spec(scope.clone()), stores.to_vec(), Arc::default());
@@ -273,7 +289,9 @@ async fn dry_run(op: &mut Operation<'_>, wish: &Wish, stores: &[Store], scopes: 
         let mut out = String::new();
         for plan in &planned {
             out.push_str(&format!("would back up {} ({}, mode {}", plan.database, plan.engine, plan.mode));
-            out.push_str(&plan.server_version.as_ref().map_or(")\n".to_owned(), |version| format!(", server {version})\n")));
+            out.push_str(
+                &plan.server_version.as_ref().map_or(")\n".to_owned(), |version| format!(", server {version})\n")),
+            );
             for file in &plan.private_files {
                 out.push_str(&format!("  private file  {file}\n"));
             }

@@ -22,7 +22,16 @@ pub(crate) async fn run(args: &PickArgs, printer: Printer) -> Result<Exit, Repor
         let mut rows: Vec<(&str, String)> = vec![
             ("id", m.id.clone()),
             ("database", m.database.clone()),
-            ("engine", format!("{} (plugin {} {}, sha256 {})", m.engine, m.plugin.name, m.plugin.version, &m.plugin.sha256[..m.plugin.sha256.len().min(12)])),
+            (
+                "engine",
+                format!(
+                    "{} (plugin {} {}, sha256 {})",
+                    m.engine,
+                    m.plugin.name,
+                    m.plugin.version,
+                    &m.plugin.sha256[..m.plugin.sha256.len().min(12)]
+                ),
+            ),
             ("server", m.server_version.clone().unwrap_or_else(|| "not asked".to_owned())),
             ("created", m.created_at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()),
             ("finished", m.finished_at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()),
@@ -53,12 +62,17 @@ pub(crate) async fn run(args: &PickArgs, printer: Printer) -> Result<Exit, Repor
                 .objects
                 .iter()
                 .take(SHOWN)
-                .map(|object| vec![object.kind.clone(), object.name.clone(), object.rows.map_or_else(|| "-".to_owned(), count)])
+                .map(|object| {
+                    vec![object.kind.clone(), object.name.clone(), object.rows.map_or_else(|| "-".to_owned(), count)]
+                })
                 .collect();
             out.push('\n');
             out.push_str(&table(&["KIND", "NAME", "ROWS"], &objects));
             if m.inspection.objects.len() > SHOWN {
-                out.push_str(&format!("... and {} more; --output json shows all\n", m.inspection.objects.len() - SHOWN));
+                out.push_str(&format!(
+                    "... and {} more; --output json shows all\n",
+                    m.inspection.objects.len() - SHOWN
+                ));
             }
         }
         out

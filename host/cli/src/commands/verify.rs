@@ -29,7 +29,7 @@ pub(crate) async fn run(global: &Global, args: VerifyArgs, printer: Printer) -> 
     drop(shown);
     let report = report?;
     for warning in &report.warnings {
-        printer.note(&format!("warning: {warning}\n"));
+        Printer::note(&format!("warning: {warning}\n"));
     }
     printer.result(
         || {
@@ -37,7 +37,12 @@ pub(crate) async fn run(global: &Global, args: VerifyArgs, printer: Printer) -> 
             let verdict = if report.ok { "is whole" } else { "is DAMAGED" };
             let mut out = format!("{} of {} {verdict}\n", m.short_id(), m.database);
             for check in &report.checks {
-                out.push_str(&format!("  {}  {}: {}\n", if check.ok { "ok  " } else { "FAIL" }, check.name, check.detail));
+                out.push_str(&format!(
+                    "  {}  {}: {}\n",
+                    if check.ok { "ok  " } else { "FAIL" },
+                    check.name,
+                    check.detail
+                ));
             }
             out
         },

@@ -83,14 +83,23 @@ pub trait Session: Send {
     /// `read-query`.
     fn read_query<'a>(&'a mut self, query: &'a Query, stdout: &'a [u8]) -> Called<'a, Answer>;
     /// `explain`.
-    fn explain<'a>(&'a mut self, tool: &'a str, code: Option<i32>, stderr: &'a str) -> BoxFuture<'a, Result<Failure, PluginError>>;
+    fn explain<'a>(
+        &'a mut self,
+        tool: &'a str,
+        code: Option<i32>,
+        stderr: &'a str,
+    ) -> BoxFuture<'a, Result<Failure, PluginError>>;
     /// `plan-scratch`.
     fn plan_scratch(&mut self, port: u16) -> Called<'_, ScratchPlan>;
     /// `plan-seed`.
     fn plan_seed<'a>(&'a mut self, request: &'a Request) -> Called<'a, SeedPlan>;
 
     /// Makes the inspector.
-    fn inspect<'a>(&'a mut self, request: &'a Request, artifact: &'a Artifact) -> BoxFuture<'a, Result<(), PluginError>>;
+    fn inspect<'a>(
+        &'a mut self,
+        request: &'a Request,
+        artifact: &'a Artifact,
+    ) -> BoxFuture<'a, Result<(), PluginError>>;
     /// `inspector.open`.
     fn inspect_open<'a>(&'a mut self, path: &'a str) -> BoxFuture<'a, Result<(), PluginError>>;
     /// `inspector.feed`.

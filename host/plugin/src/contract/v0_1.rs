@@ -17,7 +17,15 @@ use crate::limits::Limits;
 use crate::load::START;
 use crate::sandbox::State;
 
-#[allow(missing_docs, unused_qualifications, clippy::all, clippy::pedantic, clippy::unwrap_used, clippy::expect_used, reason = "generated")]
+#[allow(
+    missing_docs,
+    unused_qualifications,
+    clippy::all,
+    clippy::pedantic,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "generated"
+)]
 pub(super) mod bindings {
     wasmtime::component::bindgen!({
         path: "../../wit/engine@0.1.0",
@@ -202,9 +210,15 @@ impl Session for V01Session {
         .boxed()
     }
 
-    fn explain<'a>(&'a mut self, tool: &'a str, code: Option<i32>, stderr: &'a str) -> BoxFuture<'a, Result<Failure, PluginError>> {
+    fn explain<'a>(
+        &'a mut self,
+        tool: &'a str,
+        code: Option<i32>,
+        stderr: &'a str,
+    ) -> BoxFuture<'a, Result<Failure, PluginError>> {
         async move {
-            let failure = call!(self, "explain", stderr.len(), |guest, store| guest.call_explain(store, tool, code, stderr))?;
+            let failure =
+                call!(self, "explain", stderr.len(), |guest, store| guest.call_explain(store, tool, code, stderr))?;
             Ok(failure.into())
         }
         .boxed()
@@ -227,7 +241,11 @@ impl Session for V01Session {
         .boxed()
     }
 
-    fn inspect<'a>(&'a mut self, request: &'a Request, artifact: &'a Artifact) -> BoxFuture<'a, Result<(), PluginError>> {
+    fn inspect<'a>(
+        &'a mut self,
+        request: &'a Request,
+        artifact: &'a Artifact,
+    ) -> BoxFuture<'a, Result<(), PluginError>> {
         async move {
             let (request, artifact) = (request.into(), artifact.into());
             let inspector = call!(self, "inspector", 0, |guest, store| guest
@@ -298,4 +316,3 @@ impl Session for V01Session {
         .boxed()
     }
 }
-

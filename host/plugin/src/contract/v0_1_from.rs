@@ -171,40 +171,25 @@ impl From<t::Answer> for e::Answer {
 
 impl From<t::EnvVar> for p::EnvVar {
     fn from(value: t::EnvVar) -> Self {
-        Self {
-            name: value.name,
-            value: all(value.value),
-        }
+        Self { name: value.name, value: all(value.value) }
     }
 }
 
 impl From<t::PrivateFile> for p::PrivateFile {
     fn from(value: t::PrivateFile) -> Self {
-        Self {
-            path: value.path,
-            content: all(value.content),
-        }
+        Self { path: value.path, content: all(value.content) }
     }
 }
 
 impl From<t::Command> for p::Command {
     fn from(value: t::Command) -> Self {
-        Self {
-            tool: value.tool,
-            args: all(value.args),
-            env: all(value.env),
-            stdin: value.stdin.map(all),
-            ok: value.ok,
-        }
+        Self { tool: value.tool, args: all(value.args), env: all(value.env), stdin: value.stdin.map(all), ok: value.ok }
     }
 }
 
 impl From<t::Trim> for p::Trim {
     fn from(value: t::Trim) -> Self {
-        Self {
-            head_line: value.head_line,
-            tail_bytes: value.tail_bytes,
-        }
+        Self { head_line: value.head_line, tail_bytes: value.tail_bytes }
     }
 }
 
@@ -261,10 +246,7 @@ impl From<t::RestorePlan> for p::RestorePlan {
 
 impl From<t::QueryPlan> for p::QueryPlan {
     fn from(value: t::QueryPlan) -> Self {
-        Self {
-            files: all(value.files),
-            command: value.command.into(),
-        }
+        Self { files: all(value.files), command: value.command.into() }
     }
 }
 
@@ -282,31 +264,19 @@ impl From<t::ScratchPlan> for p::ScratchPlan {
 
 impl From<t::SeedPlan> for p::SeedPlan {
     fn from(value: t::SeedPlan) -> Self {
-        Self {
-            files: all(value.files),
-            commands: all(value.commands),
-            holds: all(value.holds),
-        }
+        Self { files: all(value.files), commands: all(value.commands), holds: all(value.holds) }
     }
 }
 
 impl From<t::Object> for e::Object {
     fn from(value: t::Object) -> Self {
-        Self {
-            kind: value.kind,
-            name: value.name,
-            rows: value.rows,
-        }
+        Self { kind: value.kind, name: value.name, rows: value.rows }
     }
 }
 
 impl From<t::Inspection> for e::Inspection {
     fn from(value: t::Inspection) -> Self {
-        Self {
-            complete: value.complete,
-            objects: all(value.objects),
-            findings: value.findings,
-        }
+        Self { complete: value.complete, objects: all(value.objects), findings: value.findings }
     }
 }
 
@@ -337,21 +307,13 @@ impl From<t::Tool> for e::ToolSpec {
 
 impl From<t::Setting> for e::Setting {
     fn from(value: t::Setting) -> Self {
-        Self {
-            name: value.name,
-            kind: value.kind.into(),
-            default: value.default,
-            summary: value.summary,
-        }
+        Self { name: value.name, kind: value.kind.into(), default: value.default, summary: value.summary }
     }
 }
 
 impl From<t::NamedSecret> for e::NamedSecret {
     fn from(value: t::NamedSecret) -> Self {
-        Self {
-            name: value.name,
-            summary: value.summary,
-        }
+        Self { name: value.name, summary: value.summary }
     }
 }
 

@@ -1,0 +1,92 @@
+//! `cargo xtask test` and `cargo xtask ci`.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::Stdio;
+
+use planb_harness::provision;
+use planb_harness::skip;
+
+use crate::build;
+use crate::sh::{Done, cargo, cmd, has};
+
+/// Builds, sets up servers and stores, and runs all tests. What could not be had is named at the end.
+pub(crate) fn run_all(fast: bool, runner: &[String], require_all: bool) -> Done {
+    build::all()?;
+    skip::forget();
+    if !fast {
+        for (name, outcome) in provision::all() {
+            match outcome {
+                Ok(()) => eprintln!("ready: {name}"),
+                Err(why) => eprintln!("NOT READY: {name}: {why}"),
+            }
+        }
+    }
+    let nextest = has("cargo", "nextest") || cmd("cargo").args(["nextest", "--version"]).stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|s| s.success());
+    let mut tests = cargo();
+    if nextest {
+        tests.args(["nextest", "run", "--release", "--workspace", "--no-fail-fast"]);
+    } else {
+        eprintln!("cargo-nextest is not here; cargo test does the same, slower and less readable");
+        tests.args(["test", "--release", "--workspace", "--no-fail-fast"]);
+    }
+    if fast {
+        tests.args(["--exclude", "planb-e2e"]);
+    }
+    tests.args(runner);
+    // Deterministic cases for CI and for people alike; a longer search is PROPTEST_CASES=100000.
+    if require_all {
+        tests.env("PLANB_REQUIRE_ALL", "1");
+    }
+    let (done, closing) = run_and_keep_summary(&mut tests)?;
+    // nextest leaves out examples in documentation.
+    let docs = if nextest { crate::sh::run(cargo().args(["test", "--release", "--doc", "--package", "planb-sdk", "--package", "planb-model"])) } else { Ok(()) };
+    let skipped = skip::all();
+    if !skipped.is_empty() {
+        eprintln!("\nskipped, because something could not be had here:");
+        for line in skipped {
+            eprintln!("  {line}");
+        }
+    }
+    if let Some(closing) = closing {
+        println!("{closing}");
+    }
+    if !done {
+        return Err("tests failed".to_owned());
+    }
+    docs
+}
+
+/// `cargo xtask test`.
+pub(crate) fn run(fast: bool, runner: &[String]) -> Done {
+    run_all(fast, runner, std::env::var_os("PLANB_REQUIRE_ALL").is_some())
+}
+
+/// Shows what the runner prints as it does, and keeps its closing line.
+fn run_and_keep_summary(command: &mut std::process::Command) -> Done<(bool, Option<String>)> {
+    let mut child = command.stderr(Stdio::piped()).spawn().map_err(|error| error.to_string())?;
+    let mut closing = None;
+    if let Some(stderr) = child.stderr.take() {
+        for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+            eprintln!("{line}");
+            if line.contains("Summary [") || line.starts_with("test result:") {
+                closing = Some(line);
+            }
+        }
+    }
+    let status = child.wait().map_err(|error| error.to_string())?;
+    Ok((status.success(), closing))
+}
+
+/// `cargo xtask ci`.
+pub(crate) fn ci() -> Done {
+    let sh = crate::sh::run;
+    sh(cargo().args(["fmt", "--all", "--check"]))?;
+    sh(cargo().args(["clippy", "--release", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
+    sh(cargo().args(["doc", "--release", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))?;
+    if has("cargo-deny", "--version") {
+        sh(cargo().args(["deny", "check", "bans", "licenses", "sources"]))?;
+    } else {
+        eprintln!("cargo-deny is not here: dependencies were not checked (cargo install cargo-deny)");
+    }
+    run_all(false, &[], true)
+}
