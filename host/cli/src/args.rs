@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::builder::styling::{AnsiColor, Styles};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 const STYLES: Styles = Styles::styled()
@@ -31,7 +31,7 @@ pub(crate) struct Global {
     /// How to print results
     #[arg(long, global = true, value_enum, default_value_t = Output::Text, value_name = "FORMAT", help_heading = "General")]
     pub(crate) output: Output,
-    /// A folder with plugins; can be given more than once [also: PLANB_PLUGIN_PATH, separated by colons]
+    /// A folder with plugins; can be given more than once [env: PLANB_PLUGIN_PATH, separated by colons]
     #[arg(long = "plugin-dir", global = true, value_name = "DIR", help_heading = "General")]
     pub(crate) plugin_dirs: Vec<PathBuf>,
     /// Where private work directories are made
@@ -86,26 +86,26 @@ pub(crate) enum Command {
 /// Which database, and with what.
 #[derive(Debug, Args)]
 pub(crate) struct DbArgs {
-    /// The engine's plugin: a name (`postgres` finds postgres.wasm in the plugin folders) or a file. Can be left out where the URL's scheme tells it
-    #[arg(long, env = "DB_ENGINE", value_name = "NAME|FILE", help_heading = "Database")]
+    /// The engine's plugin: a name (`postgres` finds postgres.wasm in the plugin folders) or a file. Can be left out where the URL's scheme tells it [env: DB_ENGINE]
+    #[arg(long, value_name = "NAME|FILE", help_heading = "Database")]
     pub(crate) plugin: Option<String>,
-    /// The database's URL, without a password: postgresql://app@db.example/orders?sslmode=require, sqlite:///var/lib/app.db
+    /// The database's URL, without a password: postgresql://app@db.example/orders?sslmode=require, sqlite:///var/lib/app.db [env: DB_URI, DB_URI_FILE]
     #[arg(long, value_name = "URL", help_heading = "Database")]
     pub(crate) db: Option<String>,
-    /// Host name, address, or the folder of a unix socket
-    #[arg(long, env = "DB_HOST", value_name = "HOST", help_heading = "Database")]
+    /// Host name, address, or the folder of a unix socket [env: DB_HOST]
+    #[arg(long, value_name = "HOST", help_heading = "Database")]
     pub(crate) host: Option<String>,
-    /// TCP port
-    #[arg(long, env = "DB_PORT", value_name = "PORT", help_heading = "Database")]
+    /// TCP port [env: DB_PORT]
+    #[arg(long, value_name = "PORT", help_heading = "Database")]
     pub(crate) port: Option<u16>,
-    /// Account
-    #[arg(long, env = "DB_USER", value_name = "USER", help_heading = "Database")]
+    /// Account [env: DB_USER]
+    #[arg(long, value_name = "USER", help_heading = "Database")]
     pub(crate) user: Option<String>,
-    /// Database name; '*' for each database of the server
-    #[arg(long, env = "DB_NAME", value_name = "NAME", help_heading = "Database")]
+    /// Database name; '*' for each database of the server [env: DB_NAME]
+    #[arg(long, value_name = "NAME", help_heading = "Database")]
     pub(crate) database: Option<String>,
-    /// A file with the password [also: DB_PASSWORD, DB_PASSWORD_FILE]
-    #[arg(long, env = "DB_PASSWORD_FILE", value_name = "FILE", help_heading = "Database")]
+    /// A file with the password [env: DB_PASSWORD_FILE; or the password itself in DB_PASSWORD]
+    #[arg(long, value_name = "FILE", help_heading = "Database")]
     pub(crate) password_file: Option<PathBuf>,
     /// Ask for the password
     #[arg(long, conflicts_with = "password_file", help_heading = "Database")]
@@ -113,7 +113,7 @@ pub(crate) struct DbArgs {
     /// An option of the engine; `planb plugin inspect` lists them
     #[arg(long = "option", value_name = "KEY=VALUE", value_parser = pair, help_heading = "Database")]
     pub(crate) options: Vec<(String, String)>,
-    /// Use this program for a tool of the plugin: pg_dump=/usr/lib/postgresql/17/bin/pg_dump [also: PLANB_TOOL_PATH, folders separated by colons]
+    /// Use this program for a tool of the plugin: pg_dump=/usr/lib/postgresql/17/bin/pg_dump [env: PLANB_TOOL_PATH, folders separated by colons]
     #[arg(long = "tool-path", value_name = "TOOL=PATH", value_parser = pair, help_heading = "Database")]
     pub(crate) tool_paths: Vec<(String, String)>,
     /// Let the plugin use this tool in this run. Not needed for the plugins that planb was built with
@@ -287,6 +287,21 @@ pub(crate) enum PluginCommand {
     },
 }
 
+/// Reads the command line; ends planb with a message where it cannot be.
+pub(crate) fn parse() -> Cli {
+    let matches = without_empty_env(Cli::command()).get_matches();
+    Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+}
+
+/// A variable that is set to nothing, as compose files and Kubernetes have them, is not set.
+fn without_empty_env(command: clap::Command) -> clap::Command {
+    let unset = |arg: clap::Arg| match arg.get_env().map(std::env::var_os) {
+        Some(Some(value)) if value.is_empty() => arg.env(None::<&str>),
+        _ => arg,
+    };
+    command.mut_args(unset).mut_subcommands(without_empty_env)
+}
+
 fn pair(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
@@ -309,7 +324,6 @@ fn time(text: &str) -> Result<std::time::Duration, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory as _;
 
     #[test]
     fn the_flags_fit_together() {

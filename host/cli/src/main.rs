@@ -13,8 +13,6 @@ mod signals;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
-
 use crate::args::{Cli, Command, Output, PluginCommand};
 use crate::exit::Exit;
 use crate::printer::Printer;
@@ -28,7 +26,7 @@ fn main() -> ExitCode {
     }
     // A backup is as confidential as its database: what planb writes is its user's alone.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
-    let cli = Cli::parse();
+    let cli = args::parse();
     logging::start(&cli.global);
     let printer = Printer { output: cli.global.output };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_all().build();

@@ -168,7 +168,8 @@ impl Database {
         if let Some(password) = &target.password {
             hide(password);
         }
-        let plugin = match (&args.plugin, &target.scheme, engine) {
+        let named = args.plugin.clone().or_else(|| env("DB_ENGINE"));
+        let plugin = match (&named, &target.scheme, engine) {
             (Some(name), _, _) => plugin(global, name).await?,
             (None, None, None) => {
                 return Err(Report::usage("which engine? Neither --plugin nor a URL's scheme tells it")
@@ -188,12 +189,18 @@ impl Database {
             })?,
         };
         let description = plugin.description();
-        if let Some(host) = &args.host {
-            (target.host, target.socket) = (Some(host.clone()), None);
+        // A URL's parts beat those in the environment, and flags beat both.
+        let part = |flag: &Option<String>, url: &Option<String>, name| {
+            flag.clone().or_else(|| if url.is_some() { None } else { env(name) })
+        };
+        if let Some(host) = part(&args.host, &target.host.clone().or(target.socket.clone()), "DB_HOST") {
+            (target.host, target.socket) = (Some(host), None);
         }
-        target.port = args.port.or(target.port);
-        target.user = args.user.clone().or(target.user);
-        if let Some(name) = &args.database {
+        target.port = args.port.or(target.port).map_or_else(env_port, |port| Ok(Some(port)))?;
+        if let Some(user) = part(&args.user, &target.user, "DB_USER") {
+            target.user = Some(user);
+        }
+        if let Some(name) = &part(&args.database, &target.database, "DB_NAME") {
             // The place of a name in a URL is behind the slash; see Target::resolve.
             let behind = target.scheme.is_some() && !description.file_based;
             target.database = Some(if behind { format!("/{name}") } else { name.clone() });
@@ -284,11 +291,12 @@ fn password(args: &DbArgs) -> Result<Option<Secret>, Report> {
     if let Some(path) = &args.password_file {
         return secret_file(path, "the password file").map(Some);
     }
-    Ok(env("DB_PASSWORD").map(|value| {
-        let secret = Secret::new(value);
-        hide(&secret);
-        secret
-    }))
+    secret_env("DB_PASSWORD")
+}
+
+fn env_port() -> Result<Option<u16>, Report> {
+    let parse = |text: String| text.parse().map_err(|_| Report::usage(format!("DB_PORT is {text:?}, which is no port")));
+    env("DB_PORT").map(parse).transpose()
 }
 
 fn tool_search(args: &DbArgs) -> ToolSearch {

@@ -386,10 +386,28 @@ impl<E: Into<RunError>> From<E> for Fed {
 }
 
 /// Copies the plain bytes, filtered, and checks the digests at their end.
+///
+/// Where the tool or the filter chokes on them, the rest is read all the same: if the backup is damaged, that is why.
 fn copy(
     mut plain: Plain,
     to: &mut impl Write,
     mut filter: Option<Box<dyn Session>>,
+    progress: &Progress,
+) -> Result<(), Fed> {
+    let passed = pass(&mut plain, to, &mut filter, progress);
+    if let Err(Fed::Run { error, .. }) = &passed
+        && !matches!(**error, RunError::Refused(_))
+    {
+        return passed;
+    }
+    plain.finish()?;
+    passed
+}
+
+fn pass(
+    plain: &mut Plain,
+    to: &mut impl Write,
+    filter: &mut Option<Box<dyn Session>>,
     progress: &Progress,
 ) -> Result<(), Fed> {
     let handle = Handle::current();
@@ -400,7 +418,7 @@ fn copy(
             break;
         }
         progress.add_plain(n);
-        match &mut filter {
+        match filter {
             Some(filter) => {
                 let bytes = handle.block_on(filter.filter_push(&buffer[..n]))?;
                 to.write_all(&bytes).map_err(Fed::Write)?;
@@ -408,11 +426,10 @@ fn copy(
             None => to.write_all(&buffer[..n]).map_err(Fed::Write)?,
         }
     }
-    if let Some(filter) = &mut filter {
+    if let Some(filter) = filter {
         let bytes = handle.block_on(filter.filter_finish())?;
         to.write_all(&bytes).map_err(Fed::Write)?;
     }
-    plain.finish()?;
     Ok(())
 }
 
