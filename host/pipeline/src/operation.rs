@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use planb_model::engine::{
-    Answer, Connection, Description, FailureCode, Mode, Purpose, Query, Request, Scope, TargetState,
+    Answer, Connection, Description, FailureCode, Mode, Purpose, Query, Request, Scope, TargetState, ToolSpec,
 };
 use planb_model::plan::{Command, PrivateFile};
 use planb_model::redact::Redactor;
@@ -90,12 +90,8 @@ impl<'p> Operation<'p> {
             Launcher::new(spec.shim.clone(), work, Arc::clone(&spec.secrets), redactor, stop.token().clone())
                 .with_extra(&spec.extra_args);
         let declared = &plugin.description().tools;
-        let wanted = declared.iter().filter(|tool| tool.used_for.iter().any(|purpose| spec.purposes.contains(purpose)));
-        // Asking a tool for its version is running it: that needs the grant too.
-        let granted: Vec<_> = wanted.filter(|tool| spec.grants.allows(plugin.sha256(), &tool.id)).cloned().collect();
-        let toolbox =
-            Toolbox::resolve(&granted, &spec.purposes, &known_paths(&spec.search, declared, &granted), &launcher)
-                .await?;
+        let granted = |tool: &ToolSpec| spec.grants.allows(plugin.sha256(), &tool.id);
+        let toolbox = Toolbox::resolve(declared, &spec.purposes, granted, &spec.search, &launcher).await?;
         Ok(Self { plugin, toolbox, launcher, spec, stop, server_version: None })
     }
 
@@ -316,16 +312,4 @@ pub(crate) fn last_words(stderr: &str) -> String {
     const LINES: usize = 8;
     let lines: Vec<_> = stderr.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
     lines[lines.len().saturating_sub(LINES)..].join("\n")
-}
-
-/// Drops a `--tool-path` of a declared tool that this operation has no use for; an unknown id stays and is refused.
-fn known_paths(
-    search: &ToolSearch,
-    declared: &[planb_model::engine::ToolSpec],
-    granted: &[planb_model::engine::ToolSpec],
-) -> ToolSearch {
-    let has = |tools: &[planb_model::engine::ToolSpec], id: &str| tools.iter().any(|tool| tool.id == id);
-    let mut search = search.clone();
-    search.explicit.retain(|id, _| has(granted, id) || !has(declared, id));
-    search
 }

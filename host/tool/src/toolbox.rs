@@ -35,6 +35,8 @@ pub struct ResolvedTool {
 #[derive(Debug, Clone, Default)]
 pub struct Toolbox {
     found: Vec<Arc<ResolvedTool>>,
+    /// Here, but not to be run: a plugin may plan with them and learns by its plan's refusal that it lacks the grant.
+    ungranted: Vec<FoundTool>,
     missing: Vec<ToolSpec>,
     searched: String,
 }
@@ -42,7 +44,7 @@ pub struct Toolbox {
 const PROBE_TIME: Duration = Duration::from_secs(20);
 
 impl Toolbox {
-    /// Finds the tools that are for `purposes`, and probes their versions.
+    /// Finds the tools that are for `purposes`, and asks those that are `granted` for their versions.
     ///
     /// A tool that is not there is remembered and only an error when a plan uses it.
     ///
@@ -51,6 +53,7 @@ impl Toolbox {
     pub async fn resolve(
         specs: &[ToolSpec],
         purposes: &[Purpose],
+        granted: impl Fn(&ToolSpec) -> bool,
         search: &ToolSearch,
         launcher: &Launcher,
     ) -> Result<Self, ToolError> {
@@ -69,6 +72,8 @@ impl Toolbox {
                 continue;
             }
             match locate(spec, search)? {
+                // Asking for the version is running it.
+                Some(_) if !granted(spec) => toolbox.ungranted.push(FoundTool { id: spec.id.clone(), version: None }),
                 Some(path) => toolbox.found.push(Arc::new(probe(spec, path, launcher).await?)),
                 None => toolbox.missing.push(spec.clone()),
             }
@@ -95,7 +100,8 @@ impl Toolbox {
 
     /// What a plugin is told of them.
     pub fn for_request(&self) -> Vec<FoundTool> {
-        self.found.iter().map(|tool| FoundTool { id: tool.id.clone(), version: tool.version.clone() }).collect()
+        let found = self.found.iter().map(|tool| FoundTool { id: tool.id.clone(), version: tool.version.clone() });
+        found.chain(self.ungranted.iter().cloned()).collect()
     }
 
     /// All that were found.

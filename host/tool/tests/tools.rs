@@ -41,7 +41,7 @@ async fn bench() -> Bench {
     let shim = PathBuf::from(env!("CARGO_BIN_EXE_planb-tool-shim"));
     let launcher = Launcher::new(shim, work, Arc::new(secrets), Arc::new(redactor), cancel.clone());
     let search = ToolSearch { folders: vec!["/usr/bin".into(), "/bin".into()], ..ToolSearch::default() };
-    let toolbox = Toolbox::resolve(&[sh_spec()], &[Purpose::Backup], &search, &launcher).await.unwrap();
+    let toolbox = Toolbox::resolve(&[sh_spec()], &[Purpose::Backup], |_| true, &search, &launcher).await.unwrap();
     Bench { base: base.path().to_path_buf(), _base: base, launcher, toolbox, cancel }
 }
 
@@ -214,7 +214,7 @@ async fn what_cannot_be_run_is_told_before_it_is() {
         ..sh_spec()
     };
     let search = ToolSearch { folders: vec!["/usr/bin".into()], ..ToolSearch::default() };
-    let toolbox = Toolbox::resolve(&[missing], &[Purpose::Backup], &search, &b.launcher).await.unwrap();
+    let toolbox = Toolbox::resolve(&[missing], &[Purpose::Backup], |_| true, &search, &b.launcher).await.unwrap();
     let error = toolbox.get("pg_dump").unwrap_err();
     assert_eq!(error.to_string(), "the tool `pg_dump` is not here: looked for no-such-program in /usr/bin");
     assert_eq!(error.hint().unwrap(), "install postgresql-client, or point to it with --tool-path pg_dump=/path/to/it");
@@ -229,8 +229,8 @@ async fn versions_are_asked_for_and_held_against_the_requirement() {
     let spec =
         |req: &str| ToolSpec { version_args: vec!["--version".into()], version_req: Some(req.into()), ..sh_spec() };
     let search = ToolSearch { explicit: [("sh".to_owned(), fake)].into(), folders: vec![] };
-    let toolbox = Toolbox::resolve(&[spec(">=12")], &[Purpose::Backup], &search, &b.launcher).await.unwrap();
+    let toolbox = Toolbox::resolve(&[spec(">=12")], &[Purpose::Backup], |_| true, &search, &b.launcher).await.unwrap();
     assert_eq!(toolbox.for_request()[0].version.as_deref(), Some("12.7"));
-    let error = Toolbox::resolve(&[spec(">=13")], &[Purpose::Backup], &search, &b.launcher).await.unwrap_err();
+    let error = Toolbox::resolve(&[spec(">=13")], &[Purpose::Backup], |_| true, &search, &b.launcher).await.unwrap_err();
     assert!(matches!(error, ToolError::Version { .. }), "{error}");
 }
