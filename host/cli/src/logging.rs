@@ -33,7 +33,8 @@ pub(crate) fn start(global: &Global) {
     let quiet = if level == "error" { "error" } else { "warn" };
     let ours: Vec<_> = names.iter().map(|name| format!("{name}={level}")).collect();
     let filter =
-        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(format!("{quiet},{}", ours.join(","))));
+        crate::settings::env("RUST_LOG").and_then(|text| EnvFilter::try_new(text).ok());
+    let filter = filter.unwrap_or_else(|| EnvFilter::new(format!("{quiet},{}", ours.join(","))));
     let builder =
         tracing_subscriber::fmt().with_env_filter(filter).with_writer(Redacting).with_ansi(Printer::interactive());
     match global.log_format {

@@ -38,7 +38,12 @@ impl Report {
     /// For stderr.
     pub(crate) fn text(&self, colour: bool) -> String {
         let (red, bold, off) = if colour { ("\x1b[31;1m", "\x1b[1m", "\x1b[0m") } else { ("", "", "") };
-        let mut out = format!("{red}error{off} ({}): {}\n", self.blame, strip_control(&self.message));
+        let mut out = if self.exit == Exit::Interrupted {
+            // Nobody's fault.
+            format!("{}\n", strip_control(&self.message))
+        } else {
+            format!("{red}error{off} ({}): {}\n", self.blame, strip_control(&self.message))
+        };
         if let Some(words) = self.last_words.as_ref().filter(|words| !words.is_empty()) {
             for line in strip_control(words).lines() {
                 out.push_str("  | ");

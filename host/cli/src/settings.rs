@@ -168,7 +168,9 @@ impl Database {
         if let Some(password) = &target.password {
             hide(password);
         }
-        let named = args.plugin.clone().or_else(|| env("DB_ENGINE"));
+        // What is typed beats the environment: a URL's scheme beats DB_ENGINE.
+        let typed = args.db.is_some() && target.scheme.is_some();
+        let named = args.plugin.clone().or_else(|| if typed { None } else { env("DB_ENGINE") });
         let plugin = match (&named, &target.scheme, engine) {
             (Some(name), _, _) => plugin(global, name).await?,
             (None, None, None) => {
@@ -248,6 +250,10 @@ impl Database {
             Some(path) => Grants::load(&path, pinned::digests())?,
             None => Grants { pinned: pinned::digests().collect(), ..Grants::default() },
         };
+        if let Some(unknown) = args.allow_tools.iter().find(|id| !description.tools.iter().any(|tool| tool.id == **id)) {
+            let known: Vec<_> = description.tools.iter().map(|tool| tool.id.as_str()).collect();
+            return Err(Report::usage(format!("the plugin declares no tool `{unknown}`, but {}", known.join(", "))));
+        }
         grants.once = args.allow_tools.iter().cloned().collect();
         let work_base = global.work_dir.clone().unwrap_or_else(std::env::temp_dir);
         if global.work_dir.is_some() {
@@ -323,6 +329,9 @@ pub(crate) fn stores_to(urls: &[String], settings: WriteSettings) -> Result<Vec<
     let mut parsed: Vec<StoreUrl> = Vec::new();
     for url in urls {
         let url = StoreUrl::parse(url)?;
+        if url.shown().starts_with("memory:") {
+            return Err(Report::usage("a memory: store is gone when planb ends; it is for tests of the libraries"));
+        }
         if parsed.iter().any(|known| known.shown() == url.shown()) {
             return Err(Report::usage(format!("the store {} is given twice", url.shown())));
         }

@@ -162,11 +162,12 @@ impl<'o, 'p> Backup<'o, 'p> {
         let mut session = self.op.plugin.session().await?;
         let mut plan = session.plan_backup(&request).await?;
         self.op.check(plan.prepare.iter().chain([plan.source.command()]).chain(&plan.cleanup))?;
-        for conflict in &description.stream_conflicts {
-            let given =
-                |arg: &String| arg == conflict || (conflict.ends_with('=') && arg.starts_with(conflict.as_str()));
-            if mode == Mode::Stream && self.op.spec.extra_args.iter().any(given) {
-                plan.warnings.push(format!("the extra argument {conflict} makes the tool write elsewhere than to stdout, which stream mode reads"));
+        if mode == Mode::Stream {
+            let extra = &self.op.spec.extra_args;
+            for conflict in description.stream_conflicts.iter().filter(|conflict| extra.iter().any(|arg| is_flag(arg, conflict))) {
+                plan.warnings.push(format!(
+                    "the extra argument {conflict} makes the tool write elsewhere than to stdout, which stream mode reads"
+                ));
             }
         }
         Ok((request, plan))
@@ -293,7 +294,8 @@ impl<'o, 'p> Backup<'o, 'p> {
             self.take_back(&streamed).await;
             return Err(error);
         }
-        let json = serde_json::to_vec_pretty(&manifest).map_err(|error| RunError::Internal(error.to_string()))?;
+        let mut json = serde_json::to_vec_pretty(&manifest).map_err(|error| RunError::Internal(error.to_string()))?;
+        json.push(b'\n');
         let json = bytes::Bytes::from(json);
         let key = format!("{name}{}", manifest::SUFFIX);
         for (at, store) in self.stores.iter().enumerate() {
@@ -403,6 +405,7 @@ impl<'o, 'p> Backup<'o, 'p> {
         let description = op.description();
         let files = &streamed.files;
         let redactor = op.launcher.redactor();
+        let commands: Vec<_> = plan.prepare.iter().chain([plan.source.command()]).chain(&plan.cleanup).collect();
         Manifest {
             schema: manifest::SCHEMA.to_owned(),
             id: id.to_owned(),
@@ -421,6 +424,7 @@ impl<'o, 'p> Backup<'o, 'p> {
             tools: op
                 .toolbox
                 .found()
+                .filter(|tool| commands.iter().any(|command| command.tool == tool.id))
                 .map(|tool| ToolRecord {
                     id: tool.id.clone(),
                     path: tool.path.display().to_string(),
@@ -445,6 +449,13 @@ impl<'o, 'p> Backup<'o, 'p> {
     }
 }
 
+/// Whether an argument is this flag, with or without its value: `--file`, `--file=x`, `-f`, `-fx`.
+fn is_flag(arg: &str, flag: &str) -> bool {
+    let Some(rest) = arg.strip_prefix(flag) else { return false };
+    let short = flag.len() == 2 && !flag.starts_with("--");
+    rest.is_empty() || rest.starts_with('=') || flag.ends_with('=') || short
+}
+
 /// The key of a backup's one object, or of the folder of its objects.
 fn artifact_key(name: &str, plan: &BackupPlan, mode: Mode, encoding: &Encoding) -> String {
     if mode == Mode::Directory {
@@ -456,7 +467,7 @@ fn artifact_key(name: &str, plan: &BackupPlan, mode: Mode, encoding: &Encoding) 
 fn scope_words(scope: &Scope) -> &'static str {
     match scope {
         Scope::Database(_) => "one database",
-        Scope::All => "everything in one dump; name a database, or '*' for each",
+        Scope::All => "everything in one dump; name what is to be backed up",
         Scope::Globals => "what belongs to the server alone (globals)",
     }
 }

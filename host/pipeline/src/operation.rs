@@ -91,7 +91,8 @@ impl<'p> Operation<'p> {
                 .with_extra(&spec.extra_args);
         let declared = &plugin.description().tools;
         let granted = |tool: &ToolSpec| spec.grants.allows(plugin.sha256(), &tool.id);
-        let toolbox = Toolbox::resolve(declared, &spec.purposes, granted, &spec.search, &launcher).await?;
+        let toolbox = Toolbox::resolve(declared, &spec.purposes, granted, &spec.search, &launcher).await;
+        let toolbox = toolbox.map_err(|error| stop.reason().map_or_else(|| error.into(), RunError::from))?;
         Ok(Self { plugin, toolbox, launcher, spec, stop, server_version: None })
     }
 

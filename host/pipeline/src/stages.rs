@@ -307,7 +307,7 @@ impl<'a, 'p> Stages<'a, 'p> {
         self.out.keys.extend(committed.volumes.iter().map(|(key, _)| key.clone()));
         for (at, result) in living.iter().zip(committed.results) {
             if let Err(error) = result {
-                tracing::warn!(%error, "a store has dropped out of the run");
+                tracing::debug!(%error, "a store has dropped out of the run");
                 self.out.failed[*at] = Some(error);
             }
         }

@@ -18,7 +18,7 @@ pub enum PluginError {
     Read { plugin: PathBuf, source: std::io::Error },
     #[error("plugin {plugin}: the file has {bytes} bytes; a plugin may have {limit}")]
     TooLarge { plugin: PathBuf, bytes: u64, limit: u64 },
-    #[error("plugin {plugin}: this is {what}, not a WebAssembly component")]
+    #[error("plugin {plugin}: this is {what}, and not a WebAssembly component")]
     NotAComponent { plugin: PathBuf, what: &'static str },
     #[error("plugin {plugin}: this is not a valid component: {detail}")]
     Invalid { plugin: PathBuf, detail: String },

@@ -150,7 +150,7 @@ fn is_component(path: &Path, bytes: &[u8]) -> Result<(), PluginError> {
         _ if bytes.trim_ascii_start().starts_with(b"(") => {
             "WebAssembly text (turn it into a binary with `wasm-tools parse`)"
         }
-        _ => "something else",
+        _ => "no WebAssembly at all",
     };
     Err(PluginError::NotAComponent { plugin: path.to_path_buf(), what })
 }

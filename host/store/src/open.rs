@@ -63,6 +63,9 @@ impl Store {
     /// # Errors
     /// [`StoreError`] with the kind `Settings`, or `NotFound` for a missing folder.
     pub fn open(url: &StoreUrl, access: Access, settings: WriteSettings) -> Result<Self, StoreError> {
+        // Without it OpenDAL has no HTTP client (its own start-up code for that is a feature that we leave out).
+        static TRANSPORT: std::sync::Once = std::sync::Once::new();
+        TRANSPORT.call_once(opendal::install_default);
         let built = match url.kind {
             Kind::File => file(url, access)?,
             Kind::S3 => s3(url)?,
@@ -246,11 +249,10 @@ fn s3(url: &StoreUrl) -> Result<opendal::Result<Operator>, StoreError> {
     if let Some(profile) = url.get("profile") {
         b = b.profile(profile);
     }
-    if let Some(id) = url.get("access_key_id") {
-        b = b.access_key_id(id);
-    }
-    if let Some(key) = secret_file(url, "secret_access_key_file")? {
-        b = b.secret_access_key(&key);
+    match (url.get("access_key_id"), secret_file(url, "secret_access_key_file")?) {
+        (Some(id), Some(key)) => b = b.access_key_id(id).secret_access_key(&key),
+        (None, None) => {}
+        _ => return Err(url.error("`access_key_id` and `secret_access_key_file` go together").into()),
     }
     if let Some(token) = secret_file(url, "session_token_file")? {
         b = b.session_token(&token);

@@ -65,9 +65,11 @@ impl Failure {
             || "was ended by a signal".to_owned(),
             |code| format!("ended with exit code {code}"),
         );
+        let killed = Self::tool(format!("{tool} {how} and said nothing"));
         match last_line(stderr) {
+            None if code.is_none() => killed.hint("if nobody stopped it, look for the kernel's OOM killer (dmesg)"),
+            None => killed,
             Some(line) => Self::tool(format!("{tool} {how}: {line}")),
-            None => Self::tool(format!("{tool} {how} and said nothing")),
         }
     }
 

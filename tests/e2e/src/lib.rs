@@ -1,1 +1,1 @@
-//! End-to-end tests of Plan B against real servers and stores
+//! The tests are in `tests/`: each runs the `planb` binary against real servers, files and stores.

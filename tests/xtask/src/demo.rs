@@ -23,7 +23,10 @@ INSERT INTO movies SELECT i, 'Movie ' || i || char(10) || 'second line', 1900 + 
 /// Runs the demo.
 pub(crate) fn run() -> Done {
     let planb = build::all()?;
-    let sqlite3 = provision::sqlite3().map_err(|skip| skip.to_string())?;
+    if provision::program("sqlite3").is_none() {
+        provision::apt(&["sqlite3"]).map_err(|skip| skip.to_string())?;
+    }
+    let sqlite3 = provision::program("sqlite3").ok_or("sqlite3 is not on the PATH")?;
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
     let path = |name: &str| folder.path().join(name).display().to_string();
     let (source, restored, store) = (path("movies.db"), path("restored.db"), path("backups"));

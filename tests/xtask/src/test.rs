@@ -4,7 +4,6 @@ use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
 
 use planb_harness::provision;
-use planb_harness::skip;
 
 use crate::build;
 use crate::sh::{Done, cargo, cmd, has};
@@ -12,7 +11,8 @@ use crate::sh::{Done, cargo, cmd, has};
 /// Builds, sets up servers and stores, and runs all tests. What could not be had is named at the end.
 pub(crate) fn run_all(fast: bool, runner: &[String], require_all: bool) -> Done {
     build::all()?;
-    skip::forget();
+    let skipped = provision::folder().join("skipped.txt");
+    let _ = std::fs::remove_file(&skipped);
     if !fast {
         for (name, outcome) in provision::all() {
             match outcome {
@@ -40,10 +40,9 @@ pub(crate) fn run_all(fast: bool, runner: &[String], require_all: bool) -> Done 
     let (done, closing) = run_and_keep_summary(&mut tests)?;
     // nextest leaves out examples in documentation.
     let docs = if nextest { crate::sh::run(cargo().args(["test", "--release", "--doc", "--package", "planb-sdk", "--package", "planb-model"])) } else { Ok(()) };
-    let skipped = skip::all();
-    if !skipped.is_empty() {
+    if let Ok(lines) = std::fs::read_to_string(&skipped) {
         eprintln!("\nskipped, because something could not be had here:");
-        for line in skipped {
+        for line in lines.lines() {
             eprintln!("  {line}");
         }
     }

@@ -209,7 +209,7 @@ pub(crate) async fn add(
         return Err(Report::usage("HOME is not set, so there is no folder of yours to keep it in"));
     };
     let folder = folder.join("plugins");
-    let name = file.file_name().unwrap_or_default();
+    let name = plugin.path().file_name().unwrap_or_default();
     let target = folder.join(name);
     let copied = std::fs::create_dir_all(&folder).and_then(|()| std::fs::read(plugin.path())).and_then(|bytes| {
         let mut temp = std::fs::File::create(target.with_extension("tmp"))?;

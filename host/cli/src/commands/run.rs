@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::args::{Global, RunArgs};
 use crate::exit::Exit;
-use crate::printer::{Printer, bytes, count, duration, plural};
+use crate::printer::{Printer, bytes, duration, plural};
 use crate::progress;
 use crate::report::Report;
 use crate::settings::{Database, secret_file, stores_to};
@@ -214,7 +214,7 @@ fn conclude(reports: &[(RunReport, Option<Report>)], printer: Printer) -> Exit {
         let mut out: String =
             reports.iter().filter(|(_, error)| error.is_none()).map(|(report, _)| summary(report)).collect();
         if reports.len() > 1 {
-            out.push_str(&format!("{good} of {} backed up\n", plural(reports.len() as u64, "part")));
+            out.push_str(&format!("{good} of {} done\n", plural(reports.len() as u64, "backup")));
         }
         out
     };
@@ -235,7 +235,8 @@ fn conclude(reports: &[(RunReport, Option<Report>)], printer: Printer) -> Exit {
 fn summary(report: &RunReport) -> String {
     let rate = report.plain_bytes.saturating_mul(1000) / report.duration_ms.max(1);
     let mut out = format!(
-        "backed up {} ({}) in {}: {}, {} stored, {}/s\n  id     {}\n",
+        "{} {} ({}) in {}: {}, {} stored, {}/s\n  id     {}\n",
+        if report.status == RunStatus::Partial { "PARTLY backed up" } else { "backed up" },
         report.database,
         report.engine,
         duration(report.duration_ms),
@@ -250,6 +251,9 @@ fn summary(report: &RunReport) -> String {
     }
     if let Some(inspection) = &report.inspection {
         out.push_str(&format!("  holds  {}\n", holds(inspection)));
+        for finding in &inspection.findings {
+            out.push_str(&format!("  note   {finding}\n"));
+        }
     }
     out
 }
@@ -265,10 +269,10 @@ pub(crate) fn holds(inspection: &planb_model::engine::Inspection) -> String {
     }
     let mut parts: Vec<String> = kinds.into_iter().map(|(kind, n)| plural(n, kind)).collect();
     if inspection.objects.iter().any(|object| object.rows.is_some()) {
-        parts.push(format!("{} rows", count(inspection.rows())));
+        parts.push(plural(inspection.rows(), "row"));
     }
     if parts.is_empty() {
-        parts.push("nothing that its plugin can tell".to_owned());
+        parts.push("no objects".to_owned());
     }
     parts.join(", ")
 }

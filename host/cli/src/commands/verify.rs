@@ -34,7 +34,12 @@ pub(crate) async fn run(global: &Global, args: VerifyArgs, printer: Printer) -> 
     printer.result(
         || {
             let m = &entry.manifest;
-            let verdict = if report.ok { "is whole" } else { "is DAMAGED" };
+            let opened = m.encryption.is_none() || !identities.is_empty();
+            let verdict = match (report.ok, opened) {
+                (true, true) => "is whole",
+                (true, false) => "has all its stored bytes; what is inside was not checked",
+                (false, _) => "is DAMAGED",
+            };
             let mut out = format!("{} of {} {verdict}\n", m.short_id(), m.database);
             for check in &report.checks {
                 out.push_str(&format!(
