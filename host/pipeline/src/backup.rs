@@ -264,7 +264,7 @@ impl<'o, 'p> Backup<'o, 'p> {
             self.progress.expect(bytes);
         }
         let encoding = self.encoding(&plan);
-        let name = self.free_name(id, &plan, request.mode, &encoding).await?;
+        let (name, failed) = self.free_name(id, &plan, request.mode, &encoding).await?;
         let artifact = artifact_key(&name, &plan, request.mode, &encoding);
         report.stores = self
             .stores
@@ -277,7 +277,7 @@ impl<'o, 'p> Backup<'o, 'p> {
             })
             .collect();
 
-        let streamed = self.stream(&request, &plan, &name, &encoding).await;
+        let streamed = self.stream(&request, &plan, &name, &encoding, failed).await;
         self.op.clean_up(&plan.cleanup).await;
         let mut streamed = streamed?;
 
@@ -333,24 +333,36 @@ impl<'o, 'p> Backup<'o, 'p> {
         self.spec.name.fill(&values).map_err(|error| RunError::Settings(error.to_string()))
     }
 
-    /// The name, or, where a store has something under it already, the name with the first letters of the id.
+    /// The name, or, where a store has something under it already, the name with the first letters of the id. With it
+    /// what is wrong with each store that does not even let us look.
     async fn free_name(
         &self,
         id: &str,
         plan: &BackupPlan,
         mode: Mode,
         encoding: &Encoding,
-    ) -> Result<String, RunError> {
+    ) -> Result<(String, Vec<Option<StoreError>>), RunError> {
         let name = self.name(id)?;
+        let keys = [format!("{name}{}", manifest::SUFFIX), artifact_key(&name, plan, mode, encoding)];
+        let mut taken = false;
+        let mut failed = Vec::with_capacity(self.stores.len());
         for store in &self.stores {
-            for key in [format!("{name}{}", manifest::SUFFIX), artifact_key(&name, plan, mode, encoding)] {
-                // A store that does not answer tells so when it is written to.
-                if matches!(store.size_of(&key).await, Ok(Some(_))) {
-                    return Ok(format!("{name}-{}", &id[..8]));
+            let mut error = None;
+            for key in &keys {
+                match store.size_of(key).await {
+                    Ok(size) => taken |= size.is_some(),
+                    Err(found) => {
+                        error = Some(found);
+                        break;
+                    }
                 }
             }
+            failed.push(error);
         }
-        Ok(name)
+        if failed.iter().all(Option::is_some) {
+            return Err(all_stores(failed.into_iter().flatten().collect()));
+        }
+        Ok((if taken { format!("{name}-{}", &id[..8]) } else { name }, failed))
     }
 
     /// Runs the tool and everything behind it. On `Err` nothing is left in any store.
@@ -360,6 +372,7 @@ impl<'o, 'p> Backup<'o, 'p> {
         plan: &BackupPlan,
         name: &str,
         encoding: &Encoding,
+        failed: Vec<Option<StoreError>>,
     ) -> Result<Streamed, RunError> {
         let mut session = self.op.plugin.session().await?;
         self.op.run_all(&mut session, &plan.files, &plan.prepare).await?;
@@ -375,7 +388,7 @@ impl<'o, 'p> Backup<'o, 'p> {
             key: &key,
             folder: name.rsplit_once('/').map_or(String::new(), |(folder, _)| format!("{folder}/")),
         };
-        let mut stages = Stages::new(self.op, part, session, inspector);
+        let mut stages = Stages::new(self.op, part, session, inspector, failed);
         match stages.run(request.mode).await {
             Ok(()) => Ok(stages.into_streamed()),
             Err(error) => {
@@ -388,8 +401,11 @@ impl<'o, 'p> Backup<'o, 'p> {
 
     /// Removes what was written: without a manifest it is no backup.
     async fn take_back(&self, streamed: &Streamed) {
-        for store in &self.stores {
-            remove(store, &streamed.keys).await;
+        for (store, failed) in self.stores.iter().zip(&streamed.failed) {
+            // One that has failed has been asked already, and what it had closed was taken back then.
+            if failed.is_none() {
+                remove(store, &streamed.keys).await;
+            }
         }
     }
 

@@ -20,7 +20,7 @@ use tokio::task::JoinHandle;
 use crate::backup::all_stores;
 use crate::encode::{EncodeError, Encoding, encode};
 use crate::error::RunError;
-use crate::fan::{Fan, FanIn};
+use crate::fan::{Fan, FanIn, remove};
 use crate::judge::{self, Measured};
 use crate::operation::Operation;
 use crate::progress::{Progress, Stage};
@@ -71,21 +71,17 @@ struct Part<'c> {
 }
 
 impl<'a, 'p> Stages<'a, 'p> {
-    /// `inspector`: a session in which the inspector was made.
+    /// `inspector`: a session in which the inspector was made. `failed`: the stores that are out already.
     pub(crate) fn new(
         op: &'a Operation<'p>,
         spec: StagesSpec<'a>,
         session: Box<dyn Session>,
         inspector: Box<dyn Session>,
+        failed: Vec<Option<StoreError>>,
     ) -> Self {
         let (judge, seen) = sync_channel(QUEUE);
         let judging = judge::inspect(inspector, seen);
-        let out = Streamed {
-            files: Vec::new(),
-            inspection: Inspection::default(),
-            failed: spec.stores.iter().map(|_| None).collect(),
-            keys: Vec::new(),
-        };
+        let out = Streamed { files: Vec::new(), inspection: Inspection::default(), failed, keys: Vec::new() };
         Self { op, spec, session, judge: Some(judge), judging: Some(judging), out }
     }
 
@@ -304,15 +300,17 @@ impl<'a, 'p> Stages<'a, 'p> {
         stored: Option<Measured>,
     ) -> Result<(), RunError> {
         let committed = fan.commit(fan_in).await;
-        self.out.keys.extend(committed.volumes.iter().map(|(key, _)| key.clone()));
         for (at, result) in living.iter().zip(committed.results) {
             if let Err(error) = result {
                 tracing::debug!(%error, "a store has dropped out of the run");
+                // Of a directory it may hold files already, which no manifest will name.
+                remove(&self.spec.stores[*at], &self.out.keys).await;
                 self.out.failed[*at] = Some(error);
             }
         }
+        self.out.keys.extend(committed.volumes.iter().map(|(key, _)| key.clone()));
         if self.out.failed.iter().all(Option::is_some) {
-            return Err(all_stores(self.out.failed.iter_mut().filter_map(Option::take).collect()));
+            return Err(all_stores(self.out.failed.iter().flatten().cloned().collect()));
         }
         let stored = stored.unwrap_or_else(|| measured.clone());
         let relative = |key: String| key.strip_prefix(&self.spec.folder).map(str::to_owned).unwrap_or(key);

@@ -113,6 +113,7 @@ impl StoreError {
                 "permission denied",
                 "no credential",
                 "loading credential",
+                "signing credential",
                 "authorizationfailure",
                 "forbidden",
             ]) =>
