@@ -32,8 +32,7 @@ pub(crate) fn start(global: &Global) {
     let names = ["planb", "planb_model", "planb_plugin", "planb_tool", "planb_store", "planb_pipeline"];
     let quiet = if level == "error" { "error" } else { "warn" };
     let ours: Vec<_> = names.iter().map(|name| format!("{name}={level}")).collect();
-    let filter =
-        crate::settings::env("RUST_LOG").and_then(|text| EnvFilter::try_new(text).ok());
+    let filter = crate::settings::env("RUST_LOG").and_then(|text| EnvFilter::try_new(text).ok());
     let filter = filter.unwrap_or_else(|| EnvFilter::new(format!("{quiet},{}", ours.join(","))));
     let builder =
         tracing_subscriber::fmt().with_env_filter(filter).with_writer(Redacting).with_ansi(Printer::interactive());

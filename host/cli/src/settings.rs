@@ -250,7 +250,8 @@ impl Database {
             Some(path) => Grants::load(&path, pinned::digests())?,
             None => Grants { pinned: pinned::digests().collect(), ..Grants::default() },
         };
-        if let Some(unknown) = args.allow_tools.iter().find(|id| !description.tools.iter().any(|tool| tool.id == **id)) {
+        if let Some(unknown) = args.allow_tools.iter().find(|id| !description.tools.iter().any(|tool| tool.id == **id))
+        {
             let known: Vec<_> = description.tools.iter().map(|tool| tool.id.as_str()).collect();
             return Err(Report::usage(format!("the plugin declares no tool `{unknown}`, but {}", known.join(", "))));
         }
@@ -301,7 +302,8 @@ fn password(args: &DbArgs) -> Result<Option<Secret>, Report> {
 }
 
 fn env_port() -> Result<Option<u16>, Report> {
-    let parse = |text: String| text.parse().map_err(|_| Report::usage(format!("DB_PORT is {text:?}, which is no port")));
+    let parse =
+        |text: String| text.parse().map_err(|_| Report::usage(format!("DB_PORT is {text:?}, which is no port")));
     env("DB_PORT").map(parse).transpose()
 }
 
@@ -320,8 +322,8 @@ fn tool_search(args: &DbArgs) -> ToolSearch {
     ToolSearch { explicit, folders: unique }
 }
 
-/// Opens the stores of `--to`.
-pub(crate) fn stores_to(urls: &[String], settings: WriteSettings) -> Result<Vec<Store>, Report> {
+/// Reads the URLs of `--to`.
+pub(crate) fn store_urls(urls: &[String]) -> Result<Vec<StoreUrl>, Report> {
     if urls.is_empty() {
         return Err(Report::usage("where to? --to is missing")
             .with_hint("for example --to /backups, or --to s3://bucket/prefix"));
@@ -337,7 +339,12 @@ pub(crate) fn stores_to(urls: &[String], settings: WriteSettings) -> Result<Vec<
         }
         parsed.push(url);
     }
-    parsed.iter().map(|url| Store::open(url, Access::Write, settings).map_err(Report::from)).collect()
+    Ok(parsed)
+}
+
+/// Opens stores for writing.
+pub(crate) fn stores_to(urls: &[StoreUrl], settings: WriteSettings) -> Result<Vec<Store>, Report> {
+    urls.iter().map(|url| Store::open(url, Access::Write, settings).map_err(Report::from)).collect()
 }
 
 /// Opens the store of `--from`.

@@ -66,13 +66,13 @@ impl Target {
             return Ok(Self { database: Some(text.to_owned()), ..Self::default() });
         }
         let malformed = |what: &str| ConnectionError::Malformed(what.to_owned());
-        let url = Url::parse(text).map_err(|error| malformed(&error.to_string()))?;
+        let url = Url::parse(&with_host(text)).map_err(|error| malformed(&error.to_string()))?;
         let decode = |part: &str, what: &str| {
             let text = percent_decode_str(part).decode_utf8();
             text.map(std::borrow::Cow::into_owned).map_err(|_| malformed(&format!("{what} is not UTF-8")))
         };
         let mut target = Self { scheme: Some(url.scheme().to_owned()), port: url.port(), ..Self::default() };
-        if let Some(host) = url.host_str().filter(|host| !host.is_empty()) {
+        if let Some(host) = url.host_str().filter(|host| !host.is_empty() && *host != NO_HOST) {
             let host = decode(host, "the host")?;
             let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
             if host.starts_with('/') { target.socket = Some(host) } else { target.host = Some(host) }
@@ -182,6 +182,22 @@ impl Target {
     }
 }
 
+/// Stands for a host that is not there; no host name has such letters alone.
+const NO_HOST: &str = "_";
+
+/// libpq takes a user without a host (`postgresql://app@/orders?host=/run/postgresql`), the URL standard does not.
+fn with_host(text: &str) -> String {
+    let Some((scheme, rest)) = text.split_once("://") else { return text.to_owned() };
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, behind) = rest.split_at(end);
+    match authority.rsplit_once('@') {
+        Some((user, host)) if host.is_empty() || host.starts_with(':') => {
+            format!("{scheme}://{user}@{NO_HOST}{host}{behind}")
+        }
+        _ => text.to_owned(),
+    }
+}
+
 /// RFC 3986, 3.1: `ALPHA *( ALPHA / DIGIT / "+" / "-" / "." ) ":"`. One letter would be a drive.
 fn has_scheme(text: &str) -> bool {
     let Some((scheme, _)) = text.split_once(':') else { return false };
@@ -238,7 +254,12 @@ mod tests {
 
     #[test]
     fn sockets_in_each_spelling() {
-        for url in ["postgresql:///app?host=/run/pg", "postgresql://%2Frun%2Fpg/app"] {
+        for url in [
+            "postgresql:///app?host=/run/pg",
+            "postgresql://me@/app?host=/run/pg",
+            "postgresql://me:pw@:5433/app?host=/run/pg",
+            "postgresql://%2Frun%2Fpg/app",
+        ] {
             let (connection, database, _) = resolve(url, false).unwrap();
             assert_eq!((connection.socket.as_deref(), connection.host), (Some("/run/pg"), None), "{url}");
             assert_eq!(database.as_deref(), Some("app"));

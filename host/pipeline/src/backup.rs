@@ -164,7 +164,9 @@ impl<'o, 'p> Backup<'o, 'p> {
         self.op.check(plan.prepare.iter().chain([plan.source.command()]).chain(&plan.cleanup))?;
         if mode == Mode::Stream {
             let extra = &self.op.spec.extra_args;
-            for conflict in description.stream_conflicts.iter().filter(|conflict| extra.iter().any(|arg| is_flag(arg, conflict))) {
+            for conflict in
+                description.stream_conflicts.iter().filter(|conflict| extra.iter().any(|arg| is_flag(arg, conflict)))
+            {
                 plan.warnings.push(format!(
                     "the extra argument {conflict} makes the tool write elsewhere than to stdout, which stream mode reads"
                 ));
@@ -177,7 +179,9 @@ impl<'o, 'p> Backup<'o, 'p> {
     ///
     /// # Errors
     /// [`RunError`], as the run would fail.
-    pub async fn dry_run(mut self) -> Result<PlannedBackup, RunError> {
+    ///
+    /// `stores`: the printable URLs; none of them is opened.
+    pub async fn dry_run(mut self, stores: Vec<String>) -> Result<PlannedBackup, RunError> {
         let (request, plan) = self.plan().await?;
         let encoding = self.encoding(&plan);
         let name = self.name("00000000-0000-0000-0000-000000000000")?;
@@ -190,7 +194,7 @@ impl<'o, 'p> Backup<'o, 'p> {
             database: self.spec.scope.label().to_owned(),
             mode: request.mode,
             artifact: artifact_key(&name, &plan, request.mode, &encoding),
-            stores: self.stores.iter().map(|store| store.shown().to_owned()).collect(),
+            stores,
             private_files: plan.files.iter().map(|file| file.path.clone()).collect(),
             commands,
             tools: self

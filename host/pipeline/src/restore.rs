@@ -228,7 +228,14 @@ impl<'o, 'p> Restore<'o, 'p> {
             manifest.files.get(at).cloned().ok_or_else(|| RunError::Internal("a file that is not there".to_owned()))?;
         let fetched = fetch(&self.store, &self.entry, &file, &self.op.stop);
         let (keys, stop) = (Arc::clone(&self.keys), Arc::clone(&self.op.stop));
-        joined(tokio::task::spawn_blocking(move || Plain::open(&manifest, &file, &keys, fetched, &stop))).await?
+        let record = file.clone();
+        let opened = joined(tokio::task::spawn_blocking(move || Plain::open(&manifest, &file, &keys, fetched, &stop)));
+        let opened = opened.await?;
+        if matches!(opened, Err(RunError::WrongKey(_))) {
+            // A damaged header fits no key either.
+            check_stored(&self.store, &self.entry, &record, &self.op.stop).await?;
+        }
+        opened
     }
 
     async fn open_single(&self) -> Result<Plain, RunError> {

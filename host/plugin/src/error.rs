@@ -12,8 +12,8 @@ use planb_model::engine::Failure;
 #[derive(Debug, thiserror::Error)]
 #[expect(missing_docs, reason = "the messages say it")]
 pub enum PluginError {
-    #[error("there is no plugin {name:?}; looked for {name}.wasm in {searched}")]
-    NotFound { name: String, searched: String },
+    #[error("there is no plugin {name:?}{nearest}; looked for {name}.wasm in {searched}")]
+    NotFound { name: String, nearest: String, searched: String },
     #[error("plugin {plugin}: the file cannot be read: {source}")]
     Read { plugin: PathBuf, source: std::io::Error },
     #[error("plugin {plugin}: the file has {bytes} bytes; a plugin may have {limit}")]

@@ -47,7 +47,12 @@ pub fn find(name: &str, folders: &PluginFolders) -> Result<PathBuf, PluginError>
     }
     let file = format!("{name}.wasm");
     let found = folders.0.iter().map(|folder| folder.join(&file)).find(|path| path.is_file());
-    found.ok_or_else(|| PluginError::NotFound { name: name.to_owned(), searched: folders.listed() })
+    found.ok_or_else(|| {
+        let all = folders.all();
+        let names: Vec<_> = all.iter().filter_map(|path| path.file_stem()?.to_str()).collect();
+        let nearest = planb_model::connection::did_you_mean(name, names).replace("; did", " (did").replace('?', "?)");
+        PluginError::NotFound { name: name.to_owned(), nearest, searched: folders.listed() }
+    })
 }
 
 fn is_wasm(path: &Path) -> bool {

@@ -231,6 +231,7 @@ async fn versions_are_asked_for_and_held_against_the_requirement() {
     let search = ToolSearch { explicit: [("sh".to_owned(), fake)].into(), folders: vec![] };
     let toolbox = Toolbox::resolve(&[spec(">=12")], &[Purpose::Backup], |_| true, &search, &b.launcher).await.unwrap();
     assert_eq!(toolbox.for_request()[0].version.as_deref(), Some("12.7"));
-    let error = Toolbox::resolve(&[spec(">=13")], &[Purpose::Backup], |_| true, &search, &b.launcher).await.unwrap_err();
+    let error =
+        Toolbox::resolve(&[spec(">=13")], &[Purpose::Backup], |_| true, &search, &b.launcher).await.unwrap_err();
     assert!(matches!(error, ToolError::Version { .. }), "{error}");
 }

@@ -1,8 +1,6 @@
 //! How a database, or the roles of a server, are dumped.
 
-use planb_sdk::{
-    Artifact, BackupPlan, Blame, Command, Failure, FailureCode, Mode, Request, Scope, Version, path,
-};
+use planb_sdk::{Artifact, BackupPlan, Blame, Command, Failure, FailureCode, Mode, Request, Scope, Version, path};
 
 use crate::restore::TRANSACTION_TIMEOUT;
 use crate::{connect, describe};
@@ -53,9 +51,7 @@ fn database(request: &Request, name: &str) -> Result<BackupPlan, Failure> {
     let compressed = compressed(request, format)?;
     let (schema_only, data_only) = (request.toggle("schema-only")?, request.toggle("data-only")?);
     if schema_only && data_only {
-        return Err(Failure::settings(
-            "schema-only and data-only together leave nothing to dump",
-        ));
+        return Err(Failure::settings("schema-only and data-only together leave nothing to dump"));
     }
 
     let mut dump = connect::to_database("pg_dump", request, name)?;
@@ -68,10 +64,8 @@ fn database(request: &Request, name: &str) -> Result<BackupPlan, Failure> {
     dump = dump.flag_if(format != Format::Plain && !compressed, "--compress=0");
     if let Some(jobs) = request.number("jobs")?.filter(|&jobs| jobs > 1) {
         if format != Format::Directory {
-            return Err(
-                Failure::settings("only a directory dump can be taken by several jobs")
-                    .hint("add --mode directory or --mode tar, or leave out --option jobs"),
-            );
+            return Err(Failure::settings("only a directory dump can be taken by several jobs")
+                .hint("add --mode directory or --mode tar, or leave out --option jobs"));
         }
         dump = dump.option("--jobs", jobs.to_string());
     }
@@ -122,9 +116,7 @@ fn database(request: &Request, name: &str) -> Result<BackupPlan, Failure> {
 /// An archive of a newer pg_dump cannot be read by the server's own pg_restore, and the newer one does not suit the server.
 fn only_for_newer(request: &Request, format: Format) -> Option<String> {
     let (tool, server) = (request.tool_version("pg_dump")?, request.server()?);
-    let newer = format != Format::Plain
-        && tool.major >= TRANSACTION_TIMEOUT
-        && server.major < TRANSACTION_TIMEOUT;
+    let newer = format != Format::Plain && tool.major >= TRANSACTION_TIMEOUT && server.major < TRANSACTION_TIMEOUT;
     newer.then(|| {
         format!(
             "pg_dump {tool} is newer than the server, PostgreSQL {server}: this backup can only be restored into version \
@@ -145,17 +137,12 @@ fn custom(compressed: bool) -> Artifact {
 /// Roles and tablespaces.
 fn globals(request: &Request) -> Result<BackupPlan, Failure> {
     if !matches!(request.mode, Mode::Stream | Mode::File) {
-        return Err(Failure::settings(
-            "roles and tablespaces are one small dump: there is no directory of them",
-        )
-        .hint("leave out --mode"));
+        return Err(Failure::settings("roles and tablespaces are one small dump: there is no directory of them")
+            .hint("leave out --mode"));
     }
     fits_server(request, "pg_dumpall")?;
     let dump = connect::to_server("pg_dumpall", request)?
-        .option(
-            "--database",
-            connect::dbname(request, connect::maintenance(request)),
-        )
+        .option("--database", connect::dbname(request, connect::maintenance(request)))
         .flag("--globals-only")
         .flag_if(request.toggle("no-role-passwords")?, "--no-role-passwords");
     let dump = match request.setting("role").filter(|role| !role.is_empty()) {
@@ -164,9 +151,7 @@ fn globals(request: &Request) -> Result<BackupPlan, Failure> {
     };
     let artifact = Artifact::new("globals.sql", "application/sql", GLOBALS);
     Ok(match request.mode {
-        Mode::File => {
-            BackupPlan::from_file(dump.option("--file", path(FILE)).extra(), FILE, artifact)
-        }
+        Mode::File => BackupPlan::from_file(dump.option("--file", path(FILE)).extra(), FILE, artifact),
         _ => BackupPlan::stdout(dump.extra(), artifact),
     })
 }
@@ -176,10 +161,7 @@ pub(crate) fn owners(command: Command, request: &Request) -> Result<Command, Fai
     let command = command
         .flag_if(request.toggle("no-owner")?, "--no-owner")
         .flag_if(request.toggle("no-privileges")?, "--no-privileges")
-        .option_if(
-            "--role",
-            request.setting("role").filter(|role| !role.is_empty()),
-        );
+        .option_if("--role", request.setting("role").filter(|role| !role.is_empty()));
     Ok(command)
 }
 
@@ -198,11 +180,7 @@ pub(crate) fn fits_server(request: &Request, tool: &str) -> Result<(), Failure> 
 
 /// The tool is older than the server: which package brings the right one.
 pub(crate) fn too_old(tool: &str, found: Option<Version>, server: Option<Version>) -> Failure {
-    let version = |version: Option<Version>| {
-        version
-            .map(|version| format!(" {version}"))
-            .unwrap_or_default()
-    };
+    let version = |version: Option<Version>| version.map(|version| format!(" {version}")).unwrap_or_default();
     let major = server.map(|server| server.major.to_string());
     let newer = major.as_deref().unwrap_or("N");
     Failure::new(
@@ -233,14 +211,12 @@ fn format(request: &Request) -> Result<Format, Failure> {
         None => Format::Plain,
     };
     match (tree, format) {
-        (false, Format::Directory) => Err(Failure::settings(
-            "a directory dump is many files and cannot be streamed",
-        )
-        .hint("add --mode directory, or --mode tar for one object")),
-        (true, Format::Plain | Format::Custom) => Err(Failure::settings(
-            "the modes directory and tar need a dump of many files, so format=directory",
-        )
-        .hint("leave out --mode or the format")),
+        (false, Format::Directory) => Err(Failure::settings("a directory dump is many files and cannot be streamed")
+            .hint("add --mode directory, or --mode tar for one object")),
+        (true, Format::Plain | Format::Custom) => {
+            Err(Failure::settings("the modes directory and tar need a dump of many files, so format=directory")
+                .hint("leave out --mode or the format"))
+        }
         _ => Ok(format),
     }
 }
@@ -252,10 +228,8 @@ fn compressed(request: &Request, format: Format) -> Result<bool, Failure> {
         None => request.native_compression,
     };
     if compressed && format == Format::Plain {
-        return Err(Failure::settings(
-            "a plain dump that pg_dump compresses cannot be checked as it passes",
-        )
-        .hint("use --option format=custom, or let Plan B compress: --compress zstd"));
+        return Err(Failure::settings("a plain dump that pg_dump compresses cannot be checked as it passes")
+            .hint("use --option format=custom, or let Plan B compress: --compress zstd"));
     }
     Ok(compressed)
 }
@@ -267,10 +241,7 @@ fn extra_value<'a>(args: &'a [String], short: &str, long: &str) -> Option<&'a st
     while let Some(arg) = args.next() {
         if arg == short || arg == long {
             found = args.next().map(String::as_str).or(found);
-        } else if let Some(value) = arg
-            .strip_prefix(long)
-            .and_then(|rest| rest.strip_prefix('='))
-        {
+        } else if let Some(value) = arg.strip_prefix(long).and_then(|rest| rest.strip_prefix('=')) {
             found = Some(value);
         } else if let Some(value) = arg.strip_prefix(short) {
             found = Some(value);
@@ -286,10 +257,7 @@ fn patterns(list: &str) -> Vec<&str> {
         quoted ^= c == '"';
         c == ',' && !quoted
     };
-    list.split(separator)
-        .map(str::trim)
-        .filter(|pattern| !pattern.is_empty())
-        .collect()
+    list.split(separator).map(str::trim).filter(|pattern| !pattern.is_empty()).collect()
 }
 
 #[cfg(test)]
@@ -306,10 +274,7 @@ mod tests {
                 | Source::File(planb_sdk::Output { command, .. })
                 | Source::Tree(planb_sdk::Output { command, .. })
                 | Source::Served(command)) = plan.source;
-                format!(
-                    "{command} -> {} {}",
-                    plan.artifact.format, plan.artifact.extension
-                )
+                format!("{command} -> {} {}", plan.artifact.format, plan.artifact.extension)
             }
             Err(failure) => format!("{:?}: {}", failure.code, failure.message),
         }
@@ -331,24 +296,14 @@ mod tests {
             let mut request = request("orders");
             change(&mut request);
             let text = rendered(&request);
-            text.split_once("--dbname=orders ")
-                .map_or(text.clone(), |(_, tail)| tail.to_owned())
+            text.split_once("--dbname=orders ").map_or(text.clone(), |(_, tail)| tail.to_owned())
         };
         let set = |request: &mut Request, name: &str, value: &str| {
             request.settings.push((name.to_owned(), value.to_owned()));
         };
-        assert_eq!(
-            tail(&|r| r.native_compression = true),
-            "--format=custom [extra] -> custom dump"
-        );
-        assert_eq!(
-            tail(&|r| set(r, "format", "custom")),
-            "--format=custom --compress=0 [extra] -> custom dump"
-        );
-        assert_eq!(
-            tail(&|r| r.mode = Mode::File),
-            "--format=plain --file={work}/dump [extra] -> plain sql"
-        );
+        assert_eq!(tail(&|r| r.native_compression = true), "--format=custom [extra] -> custom dump");
+        assert_eq!(tail(&|r| set(r, "format", "custom")), "--format=custom --compress=0 [extra] -> custom dump");
+        assert_eq!(tail(&|r| r.mode = Mode::File), "--format=plain --file={work}/dump [extra] -> plain sql");
         assert_eq!(
             tail(&|r| {
                 r.mode = Mode::Directory;
@@ -370,10 +325,7 @@ mod tests {
         );
         assert!(tail(&|r| set(r, "format", "directory")).contains("cannot be streamed"));
         assert!(tail(&|r| set(r, "jobs", "2")).contains("only a directory dump"));
-        assert!(
-            tail(&|r| r.extra_args = vec!["--compress=zstd:9".to_owned()])
-                .contains("cannot be checked")
-        );
+        assert!(tail(&|r| r.extra_args = vec!["--compress=zstd:9".to_owned()]).contains("cannot be checked"));
     }
 
     #[test]
@@ -382,10 +334,7 @@ mod tests {
         request.server_version = Some("18.1".to_owned());
         let failure = plan(&request).unwrap_err();
         assert_eq!(failure.code, FailureCode::ToolUnfit);
-        assert_eq!(
-            failure.message,
-            "pg_dump 15.20 is older than the server, PostgreSQL 18.1, and cannot dump it"
-        );
+        assert_eq!(failure.message, "pg_dump 15.20 is older than the server, PostgreSQL 18.1, and cannot dump it");
         assert!(failure.hint.unwrap().contains("postgresql-client-18"));
     }
 
@@ -393,10 +342,7 @@ mod tests {
     fn globals() {
         let mut request = request("orders");
         request.scope = Scope::Globals;
-        assert!(
-            rendered(&request)
-                .ends_with("--database=postgres --globals-only [extra] -> globals globals.sql")
-        );
+        assert!(rendered(&request).ends_with("--database=postgres --globals-only [extra] -> globals globals.sql"));
         request.scope = Scope::All;
         assert!(rendered(&request).contains("Unsupported"));
     }
@@ -407,38 +353,21 @@ mod tests {
             ("a-b.c_d", "--dbname=a-b.c_d"),
             ("-x", "--dbname=dbname='-x'"),
             ("host=evil", "--dbname=dbname='host=evil'"),
-            (
-                "postgresql://evil/x",
-                "--dbname=dbname='postgresql://evil/x'",
-            ),
+            ("postgresql://evil/x", "--dbname=dbname='postgresql://evil/x'"),
             ("it's\\", "--dbname=dbname='it\\'s\\\\'"),
             ("", "--dbname=dbname=''"),
         ] {
-            assert!(
-                rendered(&request(name)).contains(&format!(" {option} ")),
-                "{name}"
-            );
+            assert!(rendered(&request(name)).contains(&format!(" {option} ")), "{name}");
         }
         let mut request = request("orders");
-        request
-            .connection
-            .params
-            .push(("keepalives".to_owned(), "0".to_owned()));
+        request.connection.params.push(("keepalives".to_owned(), "0".to_owned()));
         assert!(rendered(&request).contains("--dbname=dbname='orders' keepalives='0' "));
     }
 
     #[test]
     fn relative_certificates_are_refused() {
         let mut request = request("orders");
-        request
-            .connection
-            .params
-            .push(("sslrootcert".to_owned(), "ca.pem".to_owned()));
-        assert!(
-            plan(&request)
-                .unwrap_err()
-                .message
-                .contains("not an absolute path")
-        );
+        request.connection.params.push(("sslrootcert".to_owned(), "ca.pem".to_owned()));
+        assert!(plan(&request).unwrap_err().message.contains("not an absolute path"));
     }
 }

@@ -35,13 +35,8 @@ pub(crate) const ENV_PARAMS: &[(&str, &str)] = &[
 ];
 
 /// URL parameters that have no variable: they stand in the connection string.
-pub(crate) const CONNINFO_PARAMS: &[&str] = &[
-    "keepalives",
-    "keepalives_count",
-    "keepalives_idle",
-    "keepalives_interval",
-    "tcp_user_timeout",
-];
+pub(crate) const CONNINFO_PARAMS: &[&str] =
+    &["keepalives", "keepalives_count", "keepalives_idle", "keepalives_interval", "tcp_user_timeout"];
 
 /// Parameters that are paths. A tool runs in a private folder, where a relative path leads nowhere.
 const PATH_PARAMS: &[&str] = &["sslcert", "sslcrl", "sslcrldir", "sslkey", "sslrootcert"];
@@ -58,29 +53,19 @@ const PASSFILE: &str = "pgpass";
 pub(crate) fn passfile(request: &Request) -> Option<PrivateFile> {
     request.has_secret("password").then(|| {
         let password = Secret::backslash("password", "\\:", "\n\r");
-        PrivateFile::new(PASSFILE)
-            .text("*:*:*:*:")
-            .secret(password)
-            .text("\n")
+        PrivateFile::new(PASSFILE).text("*:*:*:*:").secret(password).text("\n")
     })
 }
 
 /// A tool with everything it needs to connect to a database of the request's server.
-pub(crate) fn to_database(
-    tool: &str,
-    request: &Request,
-    database: &str,
-) -> Result<Command, Failure> {
+pub(crate) fn to_database(tool: &str, request: &Request, database: &str) -> Result<Command, Failure> {
     Ok(to_server(tool, request)?.option("--dbname", dbname(request, database)))
 }
 
 /// `psql`, as every plan runs it: no start-up file, nothing but rows on stdout, and an end at the first error.
 pub(crate) fn psql(request: &Request, database: &str) -> Result<Command, Failure> {
     let psql = to_database("psql", request, database)?;
-    Ok(psql
-        .flag("--no-psqlrc")
-        .flag("--quiet")
-        .flag("--set=ON_ERROR_STOP=1"))
+    Ok(psql.flag("--no-psqlrc").flag("--quiet").flag("--set=ON_ERROR_STOP=1"))
 }
 
 /// A tool with everything but the database.
@@ -88,24 +73,17 @@ pub(crate) fn to_server(tool: &str, request: &Request) -> Result<Command, Failur
     let connection = &request.connection;
     let mut command = Command::tool(tool)
         .flag("--no-password")
-        .option_if(
-            "--host",
-            connection.socket.as_ref().or(connection.host.as_ref()),
-        )
+        .option_if("--host", connection.socket.as_ref().or(connection.host.as_ref()))
         .option_if("--port", connection.port.map(|port| port.to_string()))
         .option_if("--username", connection.user.as_ref());
     for &(param, name) in ENV_PARAMS {
         let Some(value) = request.param(param) else {
             continue;
         };
-        let is_path =
-            PATH_PARAMS.contains(&param) && !(param == "sslrootcert" && value == "system");
+        let is_path = PATH_PARAMS.contains(&param) && !(param == "sslrootcert" && value == "system");
         if is_path && !value.starts_with('/') {
-            return Err(
-                Failure::settings(format!("{param}={value} is not an absolute path")).hint(
-                    format!("the tools run in a private folder: write {param}=/path/to/file"),
-                ),
-            );
+            return Err(Failure::settings(format!("{param}={value} is not an absolute path"))
+                .hint(format!("the tools run in a private folder: write {param}=/path/to/file")));
         }
         command = command.env(name, value);
     }
@@ -123,10 +101,8 @@ pub(crate) fn to_server(tool: &str, request: &Request) -> Result<Command, Failur
 /// A database's name as the value of an option. libpq takes a value with `=`, or one that begins like a URL, for a
 /// connection string, so a name that is not plainly a name is written as one, quoted.
 pub(crate) fn dbname(request: &Request, name: &str) -> String {
-    let params: Vec<_> = CONNINFO_PARAMS
-        .iter()
-        .filter_map(|param| request.param(param).map(|value| (*param, value)))
-        .collect();
+    let params: Vec<_> =
+        CONNINFO_PARAMS.iter().filter_map(|param| request.param(param).map(|value| (*param, value))).collect();
     let plain = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
     if params.is_empty() && !name.is_empty() && !name.starts_with('-') && name.chars().all(plain) {
         return name.to_owned();
@@ -140,10 +116,7 @@ pub(crate) fn dbname(request: &Request, name: &str) -> String {
 
 /// The database to connect to for what is not of one database.
 pub(crate) fn maintenance(request: &Request) -> &str {
-    request
-        .setting("maintenance-db")
-        .filter(|name| !name.is_empty())
-        .unwrap_or("postgres")
+    request.setting("maintenance-db").filter(|name| !name.is_empty()).unwrap_or("postgres")
 }
 
 /// The database that a request is about, and the maintenance database where it is about the server.

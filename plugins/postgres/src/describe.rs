@@ -5,18 +5,12 @@ use planb_sdk::{Description, Mode, Purpose, ScopeKind, Setting, Tool};
 use crate::connect;
 
 /// What to install for the client tools of any version.
-pub(crate) const CLIENT: &str =
-    "postgresql-client (Debian, Ubuntu), postgresql (Fedora, RHEL), libpq (Homebrew)";
+pub(crate) const CLIENT: &str = "postgresql-client (Debian, Ubuntu), postgresql (Fedora, RHEL), libpq (Homebrew)";
 const SERVER: &str = "postgresql (Debian, Ubuntu, Homebrew), postgresql-server (Fedora, RHEL)";
 
 pub(crate) fn describe() -> Description {
     let client = |id: &str| Tool::new(id).version("--version", ">=13").install(CLIENT);
-    let server = |id: &str| {
-        Tool::new(id)
-            .version("--version", ">=13")
-            .purpose(Purpose::Scratch)
-            .install(SERVER)
-    };
+    let server = |id: &str| Tool::new(id).version("--version", ">=13").purpose(Purpose::Scratch).install(SERVER);
     Description::new("pg", "PostgreSQL", env!("CARGO_PKG_VERSION"))
         .alias("postgres")
         .alias("postgresql")

@@ -17,12 +17,7 @@ pub(crate) fn explain(tool: &str, code: Option<i32>, stderr: &str) -> Failure {
         let version = |marker: &str| stderr.split(marker).nth(1).and_then(Version::parse);
         return backup::too_old(tool, tool_version(stderr), version("server version: "));
     }
-    if any(&[
-        "password authentication failed",
-        "no password supplied",
-        "fe_sendauth",
-        "empty password returned",
-    ]) {
+    if any(&["password authentication failed", "no password supplied", "fe_sendauth", "empty password returned"]) {
         return Failure::access_denied(format!("PostgreSQL refused user or password: {last}"))
             .hint("check the user in --db or --user, and DB_PASSWORD, DB_PASSWORD_FILE or --password-file");
     }
@@ -43,15 +38,10 @@ pub(crate) fn explain(tool: &str, code: Option<i32>, stderr: &str) -> Failure {
             "restore the backup of roles first (scope globals), or leave owners out: --option no-owner=true --option no-privileges=true"
         };
         let failure = Failure::access_denied(format!("a role is missing: {last}")).hint(hint);
-        return if missing_login {
-            failure
-        } else {
-            failure.code(FailureCode::Failed)
-        };
+        return if missing_login { failure } else { failure.code(FailureCode::Failed) };
     }
     if said("FATAL:  database \"") && said("does not exist") {
-        return Failure::missing_database(last)
-            .hint("check the name; planb databases lists those that exist");
+        return Failure::missing_database(last).hint("check the name; planb databases lists those that exist");
     }
     if any(&["SSL", "certificate", "root.crt"])
         && any(&["connection to server", "could not connect", "certificate"])
@@ -69,9 +59,8 @@ pub(crate) fn explain(tool: &str, code: Option<i32>, stderr: &str) -> Failure {
         "No such file or directory\n\tIs the server running",
         "Connection timed out",
     ]) {
-        return Failure::unreachable(format!("PostgreSQL does not answer: {last}")).hint(
-            "check host and port, that the server runs, and that nothing blocks the way to it",
-        );
+        return Failure::unreachable(format!("PostgreSQL does not answer: {last}"))
+            .hint("check host and port, that the server runs, and that nothing blocks the way to it");
     }
     if any(&[
         "server closed the connection unexpectedly",
@@ -93,13 +82,7 @@ pub(crate) fn explain(tool: &str, code: Option<i32>, stderr: &str) -> Failure {
         return Failure::unreachable(format!("PostgreSQL takes no connection now: {last}"))
             .hint("try again once it does");
     }
-    if any(&[
-        "permission denied",
-        "must be superuser",
-        "must be owner",
-        "must be member",
-        "row-level security",
-    ]) {
+    if any(&["permission denied", "must be superuser", "must be owner", "must be member", "row-level security"]) {
         let failure = Failure::access_denied(format!("the user lacks a right: {last}"));
         return if said("pg_authid") {
             failure.hint("only a superuser can read the passwords of roles: add --option no-role-passwords=true")
@@ -113,12 +96,7 @@ pub(crate) fn explain(tool: &str, code: Option<i32>, stderr: &str) -> Failure {
         return Failure::database(format!("a disk is full: {last}"))
             .hint("free space where the server or Plan B's work directory lies");
     }
-    if any(&[
-        "deadlock detected",
-        "canceling statement due to",
-        "could not serialize",
-        "lock timeout",
-    ]) {
+    if any(&["deadlock detected", "canceling statement due to", "could not serialize", "lock timeout"]) {
         return Failure::database(last)
             .hint("something else held the tables; try again when it is quieter")
             .retryable();
@@ -150,33 +128,19 @@ pub(crate) fn explain(tool: &str, code: Option<i32>, stderr: &str) -> Failure {
                 .hint("planb verify says whether the stored backup is whole")
         };
     }
-    if any(&["encoding \"", "locale"])
-        && any(&[
-            "is incompatible with",
-            "does not match locale",
-            "invalid locale name",
-        ])
+    if any(&["encoding \"", "locale"]) && any(&["is incompatible with", "does not match locale", "invalid locale name"])
     {
-        return Failure::settings(last)
-            .hint("say --option encoding= and --option locale= for the new database");
+        return Failure::settings(last).hint("say --option encoding= and --option locale= for the new database");
     }
     if said("extension \"") && any(&["is not available", "control file"]) {
-        return Failure::database(format!(
-            "the server lacks an extension that the dump needs: {last}"
-        ))
-        .hint(
-            "install it on the server that is restored into, in the version that the source has",
-        );
+        return Failure::database(format!("the server lacks an extension that the dump needs: {last}"))
+            .hint("install it on the server that is restored into, in the version that the source has");
     }
     if said("already exists") {
         return Failure::settings(format!("the target is not empty: {last}"))
             .hint("restore into a database that does not exist yet, or add --replace");
     }
-    if any(&[
-        "unrecognized option",
-        "invalid option",
-        "too many command-line arguments",
-    ]) {
+    if any(&["unrecognized option", "invalid option", "too many command-line arguments"]) {
         return Failure::settings(format!("{tool} does not know an argument: {last}"))
             .hint("check the extra arguments after --, and the tool's version");
     }
@@ -185,40 +149,17 @@ pub(crate) fn explain(tool: &str, code: Option<i32>, stderr: &str) -> Failure {
 
 /// The line that says most: the last error, else the last that is no note.
 fn last_error(stderr: &str) -> String {
-    let lines = || {
-        stderr
-            .lines()
-            .map(str::trim)
-            .filter(|line| !line.is_empty())
-    };
-    let notes = [
-        "HINT:",
-        "DETAIL:",
-        "CONTEXT:",
-        "LINE ",
-        "Is the server running",
-        "^",
-        "Command was:",
-    ];
-    let is_error = |line: &&str| {
-        ["FATAL:", "ERROR:", "error:", "PANIC:"]
-            .iter()
-            .any(|word| line.contains(word))
-    };
+    let lines = || stderr.lines().map(str::trim).filter(|line| !line.is_empty());
+    let notes = ["HINT:", "DETAIL:", "CONTEXT:", "LINE ", "Is the server running", "^", "Command was:"];
+    let is_error = |line: &&str| ["FATAL:", "ERROR:", "error:", "PANIC:"].iter().any(|word| line.contains(word));
     let line = lines()
         .rfind(is_error)
         .or_else(|| lines().rfind(|line| !notes.iter().any(|note| line.starts_with(note))))
         .unwrap_or("it said nothing");
-    let at = ["FATAL:  ", "ERROR:  ", "error: "]
-        .iter()
-        .filter_map(|word| line.rfind(word).map(|at| at + word.len()))
-        .max();
+    let at =
+        ["FATAL:  ", "ERROR:  ", "error: "].iter().filter_map(|word| line.rfind(word).map(|at| at + word.len())).max();
     let text = at.and_then(|at| line.get(at..)).unwrap_or(line);
-    if text.chars().count() > 300 {
-        text.chars().take(300).chain(['…']).collect()
-    } else {
-        text.to_owned()
-    }
+    if text.chars().count() > 300 { text.chars().take(300).chain(['…']).collect() } else { text.to_owned() }
 }
 
 /// `pg_dump: detail: server version: 18.1; pg_dump version: 15.20`
@@ -238,9 +179,7 @@ mod tests {
 
     #[test]
     fn what_the_tools_said() {
-        use FailureCode::{
-            AccessDenied, Damaged, Failed, InvalidRequest, MissingDatabase, ToolUnfit, Unreachable,
-        };
+        use FailureCode::{AccessDenied, Damaged, Failed, InvalidRequest, MissingDatabase, ToolUnfit, Unreachable};
         let head = "psql: error: connection to server at \"127.0.0.1\", port 1 failed: ";
         for (stderr, code, blame) in [
             (format!("{head}FATAL:  password authentication failed for user \"x\"\n"), AccessDenied, Blame::Settings),
@@ -275,10 +214,7 @@ mod tests {
     fn versions_are_named() {
         let stderr = "pg_dump: error: aborting because of server version mismatch\npg_dump: detail: server version: 18.1; pg_dump version: 15.20\n";
         let failure = explain("pg_dump", Some(1), stderr);
-        assert_eq!(
-            failure.message,
-            "pg_dump 15.20 is older than the server, PostgreSQL 18.1, and cannot dump it"
-        );
+        assert_eq!(failure.message, "pg_dump 15.20 is older than the server, PostgreSQL 18.1, and cannot dump it");
     }
 
     #[test]

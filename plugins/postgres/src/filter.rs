@@ -112,8 +112,7 @@ impl PlainFilter {
         let overlong = std::mem::take(&mut self.overlong);
         match event {
             Event::Comment | Event::Rows => {
-                self.ended |=
-                    inspect::END_MARKS.contains(&self.scanner.comment()) && event == Event::Comment;
+                self.ended |= inspect::END_MARKS.contains(&self.scanner.comment()) && event == Event::Comment;
                 out.append(&mut self.held);
             }
             Event::Meta => {
@@ -155,15 +154,10 @@ impl PlainFilter {
         };
         self.restrict = match &self.restrict {
             Restrict::Start if let Some(key) = key(b"\\restrict ") => Restrict::Open(key),
-            Restrict::Open(open) if key(b"\\unrestrict ").as_ref() == Some(open) => {
-                Restrict::Closed
-            }
+            Restrict::Open(open) if key(b"\\unrestrict ").as_ref() == Some(open) => Restrict::Closed,
             _ => {
-                let command: String = String::from_utf8_lossy(meta)
-                    .chars()
-                    .take(40)
-                    .filter(|c| !c.is_control())
-                    .collect();
+                let command: String =
+                    String::from_utf8_lossy(meta).chars().take(40).filter(|c| !c.is_control()).collect();
                 return Err(restore::refused(&format!("the psql command {command}")));
             }
         };
@@ -175,8 +169,8 @@ impl PlainFilter {
         let starts = |prefix: &str| head.starts_with(prefix.as_bytes());
         let unknown = !self.keep_transaction_timeout && starts("SET transaction_timeout ");
         let owner = self.no_owner && starts("ALTER ") && sets_owner(head);
-        let privilege = self.no_privileges
-            && (starts("GRANT ") || starts("REVOKE ") || starts("ALTER DEFAULT PRIVILEGES "));
+        let privilege =
+            self.no_privileges && (starts("GRANT ") || starts("REVOKE ") || starts("ALTER DEFAULT PRIVILEGES "));
         // pg_dump puts large objects into a transaction of their own, whose COMMIT would end the one around it all.
         let transaction = self.single && (head == b"BEGIN" || head == b"COMMIT");
         !(unknown || owner || privilege || transaction)
@@ -197,10 +191,7 @@ impl PlainFilter {
             "tablespace" => ("pg_tablespace", "spcname"),
             _ => return None,
         };
-        let plain = match name
-            .strip_prefix('"')
-            .and_then(|rest| rest.strip_suffix('"'))
-        {
+        let plain = match name.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
             Some(quoted) => quoted.replace("\"\"", "\""),
             None => name,
         };
@@ -222,10 +213,7 @@ fn sets_owner(head: &[u8]) -> bool {
     let Some(at) = memchr::memmem::rfind(head, marker) else {
         return false;
     };
-    let rest = head
-        .get(at + marker.len()..)
-        .unwrap_or_default()
-        .trim_ascii();
+    let rest = head.get(at + marker.len()..).unwrap_or_default().trim_ascii();
     names::name(rest).is_some_and(|name| name.len() == rest.len())
 }
 
@@ -241,9 +229,7 @@ mod tests {
     /// What becomes of a dump with its end mark, without it again.
     fn filter(change: impl Fn(&mut RestoreRequest), dump: &str) -> Result<String, String> {
         let out = bare(change, &format!("{dump}{END}"))?;
-        out.strip_suffix(END)
-            .map(str::to_owned)
-            .ok_or_else(|| "the end mark is gone".to_owned())
+        out.strip_suffix(END).map(str::to_owned).ok_or_else(|| "the end mark is gone".to_owned())
     }
 
     fn bare(change: impl Fn(&mut RestoreRequest), dump: &str) -> Result<String, String> {
@@ -253,11 +239,7 @@ mod tests {
             let mut filter = PlainFilter::new(&request);
             let mut out = Vec::new();
             for chunk in dump.as_bytes().chunks(size) {
-                out.extend(
-                    filter
-                        .push(chunk.to_vec())
-                        .map_err(|failure| failure.message)?,
-                );
+                out.extend(filter.push(chunk.to_vec()).map_err(|failure| failure.message)?);
             }
             out.extend(filter.finish().map_err(|failure| failure.message)?);
             Ok(String::from_utf8(out).unwrap())
@@ -274,17 +256,11 @@ mod tests {
         let dump = "--\n\n\\restrict abc1\n\nSET a = 1;\nCOPY t FROM stdin;\n\\\\! x\n\\.\n\n\nSELECT '\\! x';\n--\n\n\\unrestrict abc1\n\n";
         assert_eq!(filter(|_| (), dump).as_deref(), Ok(dump));
         let older = |request: &mut RestoreRequest| {
-            request
-                .request
-                .tools
-                .iter_mut()
-                .for_each(|tool| tool.version = Some("15.13".to_owned()));
+            request.request.tools.iter_mut().for_each(|tool| tool.version = Some("15.13".to_owned()));
         };
         assert_eq!(
             filter(older, dump).as_deref(),
-            Ok(
-                "--\n\n\nSET a = 1;\nCOPY t FROM stdin;\n\\\\! x\n\\.\n\n\nSELECT '\\! x';\n--\n\n\n"
-            )
+            Ok("--\n\n\nSET a = 1;\nCOPY t FROM stdin;\n\\\\! x\n\\.\n\n\nSELECT '\\! x';\n--\n\n\n")
         );
     }
 
@@ -307,12 +283,7 @@ mod tests {
             "/* ' */ \\! id\n-- '\n",
             "SELECT $a$ $b$ $a$; \\! id\n",
         ] {
-            assert!(
-                filter(|_| (), dump)
-                    .unwrap_err()
-                    .starts_with("the dump holds "),
-                "{dump}"
-            );
+            assert!(filter(|_| (), dump).unwrap_err().starts_with("the dump holds "), "{dump}");
         }
     }
 
@@ -327,34 +298,21 @@ mod tests {
             "/* a",
             "",
         ] {
-            assert_eq!(
-                bare(|_| (), dump).unwrap_err(),
-                "the dump ends in the middle",
-                "{dump}"
-            );
+            assert_eq!(bare(|_| (), dump).unwrap_err(), "the dump ends in the middle", "{dump}");
         }
     }
 
     #[test]
     fn what_the_target_does_not_want() {
         let dump = "SET transaction_timeout = 0;\nALTER TABLE public.t OWNER TO \"a b\";\nGRANT ALL ON t TO x;\nSELECT ' OWNER TO x';\n";
-        assert_eq!(
-            filter(|_| (), dump).unwrap(),
-            dump.trim_start_matches("SET transaction_timeout = 0;")
-        );
+        assert_eq!(filter(|_| (), dump).unwrap(), dump.trim_start_matches("SET transaction_timeout = 0;"));
         let plain = |request: &mut RestoreRequest| {
             request.request.server_version = Some("17.0".to_owned());
             for name in ["no-owner", "no-privileges"] {
-                request
-                    .request
-                    .settings
-                    .push((name.to_owned(), "true".to_owned()));
+                request.request.settings.push((name.to_owned(), "true".to_owned()));
             }
         };
-        assert_eq!(
-            filter(plain, dump).unwrap(),
-            "SET transaction_timeout = 0;\nSELECT ' OWNER TO x';\n"
-        );
+        assert_eq!(filter(plain, dump).unwrap(), "SET transaction_timeout = 0;\nSELECT ' OWNER TO x';\n");
     }
 
     #[test]

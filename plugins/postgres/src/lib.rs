@@ -28,8 +28,8 @@ mod scratch;
 mod testing;
 
 use planb_sdk::{
-    Answer, BackupPlan, Description, Engine, Failure, Query, QueryPlan, Request, RestorePlan,
-    RestoreRequest, ScratchPlan, SeedPlan,
+    Answer, BackupPlan, Description, Engine, Failure, Query, QueryPlan, Request, RestorePlan, RestoreRequest,
+    ScratchPlan, SeedPlan,
 };
 
 /// The PostgreSQL engine.

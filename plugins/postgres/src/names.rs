@@ -22,32 +22,18 @@ pub(crate) fn touched(statement: &[u8]) -> Touch {
         b"COPY" => return named(words.0, Touch::Fills),
         b"INSERT" if words.next() == b"INTO" => return named(words.0, Touch::Fills),
         b"SELECT" => {
-            let creates = [
-                &b"pg_catalog.lo_create("[..],
-                b"lo_create(",
-                b"pg_catalog.lo_create(t.",
-                b"pg_catalog.lo_import(",
-            ];
-            let large = creates
-                .iter()
-                .any(|call| words.0.trim_ascii_start().starts_with(call));
-            return if large {
-                Touch::LargeObject
-            } else {
-                Touch::Other
-            };
+            let creates =
+                [&b"pg_catalog.lo_create("[..], b"lo_create(", b"pg_catalog.lo_create(t.", b"pg_catalog.lo_import("];
+            let large = creates.iter().any(|call| words.0.trim_ascii_start().starts_with(call));
+            return if large { Touch::LargeObject } else { Touch::Other };
         }
         // An identity column brings its sequence along.
         b"ALTER" => {
             let marker = b"SEQUENCE NAME ";
-            let identity = memchr::memmem::find(statement, b"AS IDENTITY (")
-                .and_then(|at| statement.get(at..));
-            let at = identity.and_then(|tail| {
-                memchr::memmem::find(tail, marker).and_then(|at| tail.get(at + marker.len()..))
-            });
-            return at.map_or(Touch::Other, |name| {
-                named(name, |name| Touch::Makes("sequence", name))
-            });
+            let identity = memchr::memmem::find(statement, b"AS IDENTITY (").and_then(|at| statement.get(at..));
+            let at = identity
+                .and_then(|tail| memchr::memmem::find(tail, marker).and_then(|at| tail.get(at + marker.len()..)));
+            return at.map_or(Touch::Other, |name| named(name, |name| Touch::Makes("sequence", name)));
         }
         b"CREATE" => {}
         _ => return Touch::Other,
@@ -97,10 +83,7 @@ struct Words<'a>(&'a [u8]);
 impl<'a> Words<'a> {
     fn next(&mut self) -> &'a [u8] {
         let text = self.0.trim_ascii_start();
-        let end = text
-            .iter()
-            .position(|byte| !byte.is_ascii_alphabetic())
-            .unwrap_or(text.len());
+        let end = text.iter().position(|byte| !byte.is_ascii_alphabetic()).unwrap_or(text.len());
         let (word, rest) = text.split_at(end);
         self.0 = rest;
         word
@@ -115,20 +98,11 @@ mod tests {
     fn statements_of_dumps() {
         let makes = |kind, name: &str| Touch::Makes(kind, name.to_owned());
         for (statement, touch) in [
-            (
-                "CREATE TABLE public.movies (\n id",
-                makes("table", "public.movies"),
-            ),
-            (
-                "CREATE UNLOGGED TABLE app.\"Odd \"\"(Name\" (",
-                makes("table", "app.\"Odd \"\"(Name\""),
-            ),
+            ("CREATE TABLE public.movies (\n id", makes("table", "public.movies")),
+            ("CREATE UNLOGGED TABLE app.\"Odd \"\"(Name\" (", makes("table", "app.\"Odd \"\"(Name\"")),
             ("CREATE FOREIGN TABLE a.b (", makes("foreign-table", "a.b")),
             ("CREATE OR REPLACE VIEW a.v AS", makes("view", "a.v")),
-            (
-                "CREATE MATERIALIZED VIEW a.m AS",
-                makes("materialized-view", "a.m"),
-            ),
+            ("CREATE MATERIALIZED VIEW a.m AS", makes("materialized-view", "a.m")),
             ("CREATE SCHEMA app", makes("schema", "app")),
             ("CREATE TABLE IF NOT EXISTS a.b (", makes("table", "a.b")),
             ("CREATE ROLE \"x y\"", makes("role", "\"x y\"")),
@@ -140,10 +114,7 @@ mod tests {
                 makes("sequence", "a.t_id_seq"),
             ),
             ("ALTER TABLE a.t OWNER TO b", Touch::Other),
-            (
-                "COPY public.movies (id, title) FROM stdin",
-                Touch::Fills("public.movies".to_owned()),
-            ),
+            ("COPY public.movies (id, title) FROM stdin", Touch::Fills("public.movies".to_owned())),
             ("INSERT INTO a.b VALUES (1)", Touch::Fills("a.b".to_owned())),
             ("SELECT pg_catalog.lo_create('16428')", Touch::LargeObject),
             ("SELECT pg_catalog.setval('a', 1)", Touch::Other),

@@ -13,7 +13,8 @@ SELECT encode(convert_to(datname::text, 'UTF8'), 'hex') FROM pg_catalog.pg_datab
 WHERE datallowconn AND NOT datistemplate ORDER BY datname;
 ";
 const SIZE_ONE: &str = "SELECT pg_database_size(current_database());\n";
-const SIZE_ALL: &str = "SELECT coalesce(sum(pg_database_size(oid)), 0) FROM pg_catalog.pg_database WHERE datallowconn;\n";
+const SIZE_ALL: &str =
+    "SELECT coalesce(sum(pg_database_size(oid)), 0) FROM pg_catalog.pg_database WHERE datallowconn;\n";
 
 /// Counts all tables in one snapshot. The names are those that pg_dump writes (`public."Odd Name"`), and what belongs to an
 /// extension is left out as pg_dump leaves it out, so that the answer can be compared with an inspection.
@@ -55,16 +56,10 @@ pub(crate) fn plan(request: &Request, query: &Query) -> Result<QueryPlan, Failur
         Query::Size(Scope::All) => (connect::maintenance(request), SIZE_ALL),
         Query::Inventory(Scope::Database(name)) => (name.as_str(), INVENTORY),
         Query::Size(Scope::Globals) | Query::Inventory(Scope::Globals | Scope::All) => {
-            return Err(Failure::unsupported(format!(
-                "PostgreSQL answers {} for one database only",
-                query.name()
-            )));
+            return Err(Failure::unsupported(format!("PostgreSQL answers {} for one database only", query.name())));
         }
     };
-    let mut psql = connect::psql(request, database)?
-        .flag("--no-align")
-        .flag("--tuples-only")
-        .stdin(script);
+    let mut psql = connect::psql(request, database)?.flag("--no-align").flag("--tuples-only").stdin(script);
     // Whatever the database's encoding is, names are asked for in UTF-8.
     psql.env.retain(|var| var.name != "PGCLIENTENCODING");
     Ok(QueryPlan::new(psql.env("PGCLIENTENCODING", "UTF8")).file(connect::passfile(request)))
@@ -73,60 +68,28 @@ pub(crate) fn plan(request: &Request, query: &Query) -> Result<QueryPlan, Failur
 pub(crate) fn read(query: &Query, stdout: &[u8]) -> Result<Answer, Failure> {
     let text = String::from_utf8_lossy(stdout);
     let mut lines = text.lines().filter(|line| !line.is_empty());
-    let odd = || {
-        Failure::plugin(format!(
-            "psql answered {} in a way that was not expected",
-            query.name()
-        ))
-    };
+    let odd = || Failure::plugin(format!("psql answered {} in a way that was not expected", query.name()));
     match query {
-        Query::Ping => lines
-            .next()
-            .filter(|line| *line == "1")
-            .map(|_| Answer::Alive)
-            .ok_or_else(odd),
+        Query::Ping => lines.next().filter(|line| *line == "1").map(|_| Answer::Alive).ok_or_else(odd),
         Query::Version => {
-            let version = lines
-                .next()
-                .and_then(|line| line.split_whitespace().next())
-                .ok_or_else(odd)?;
+            let version = lines.next().and_then(|line| line.split_whitespace().next()).ok_or_else(odd)?;
             Ok(Answer::Version(version.to_owned()))
         }
-        Query::Databases => lines
-            .map(unhex)
-            .collect::<Option<_>>()
-            .map(Answer::Databases)
-            .ok_or_else(odd),
-        Query::Size(_) => lines
-            .next()
-            .and_then(|line| line.parse().ok())
-            .map(Answer::Size)
-            .ok_or_else(odd),
-        Query::Inventory(_) => lines
-            .map(object)
-            .collect::<Option<_>>()
-            .map(Answer::Inventory)
-            .ok_or_else(odd),
+        Query::Databases => lines.map(unhex).collect::<Option<_>>().map(Answer::Databases).ok_or_else(odd),
+        Query::Size(_) => lines.next().and_then(|line| line.parse().ok()).map(Answer::Size).ok_or_else(odd),
+        Query::Inventory(_) => lines.map(object).collect::<Option<_>>().map(Answer::Inventory).ok_or_else(odd),
     }
 }
 
 fn object(line: &str) -> Option<Object> {
     let mut fields = line.split('|');
     let (kind, name, rows) = (fields.next()?, fields.next()?, fields.next()?);
-    let rows = if rows == "-" {
-        None
-    } else {
-        Some(rows.parse().ok()?)
-    };
+    let rows = if rows == "-" { None } else { Some(rows.parse().ok()?) };
     Some(Object::new(kind, unhex(name)?).rows(rows))
 }
 
 fn unhex(digits: &str) -> Option<String> {
-    let value = |digit: u8| {
-        char::from(digit)
-            .to_digit(16)
-            .and_then(|value| u8::try_from(value).ok())
-    };
+    let value = |digit: u8| char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok());
     let bytes = digits.as_bytes().chunks(2).map(|pair| match *pair {
         [high, low] => Some(value(high)? << 4 | value(low)?),
         _ => None,
@@ -141,22 +104,14 @@ mod tests {
 
     #[test]
     fn questions() {
-        let plan = |query| {
-            plan(&request("orders"), &query)
-                .unwrap()
-                .command
-                .to_string()
-        };
+        let plan = |query| plan(&request("orders"), &query).unwrap().command.to_string();
         assert_eq!(
             plan(Query::Ping),
             "PGAPPNAME=planb PGCONNECT_TIMEOUT=10 PGPASSFILE={work}/pgpass PGCLIENTENCODING=UTF8 psql --no-password --host=db \
              --port=5432 --username=app --dbname=orders --no-psqlrc --quiet --set=ON_ERROR_STOP=1 --no-align --tuples-only << SELECT 1;\n"
         );
         assert!(plan(Query::Databases).contains("--dbname=postgres "));
-        assert!(
-            plan(Query::Inventory(Scope::Database("x y".to_owned())))
-                .contains("--dbname=dbname='x y' ")
-        );
+        assert!(plan(Query::Inventory(Scope::Database("x y".to_owned()))).contains("--dbname=dbname='x y' "));
     }
 
     #[test]
@@ -164,27 +119,15 @@ mod tests {
         let answer = |query, text: &str| read(&query, text.as_bytes());
         assert_eq!(answer(Query::Ping, "1\n"), Ok(Answer::Alive));
         assert!(answer(Query::Ping, "").is_err());
-        assert_eq!(
-            answer(Query::Version, "15.20 (Debian 15.20-0+deb12u1)\n"),
-            Ok(Answer::Version("15.20".to_owned()))
-        );
+        assert_eq!(answer(Query::Version, "15.20 (Debian 15.20-0+deb12u1)\n"), Ok(Answer::Version("15.20".to_owned())));
         assert_eq!(
             answer(Query::Databases, "61\n610a7c22\n"),
             Ok(Answer::Databases(vec!["a".to_owned(), "a\n|\"".to_owned()]))
         );
-        assert_eq!(
-            answer(Query::Size(Scope::All), "42\n"),
-            Ok(Answer::Size(42))
-        );
+        assert_eq!(answer(Query::Size(Scope::All), "42\n"), Ok(Answer::Size(42)));
         let objects = vec![Object::new("view", "b"), Object::new("table", "a").rows(3)];
-        assert_eq!(
-            answer(Query::Inventory(Scope::All), "view|62|-\ntable|61|3\n"),
-            Ok(Answer::Inventory(objects))
-        );
-        assert_eq!(
-            answer(Query::Inventory(Scope::All), ""),
-            Ok(Answer::Inventory(Vec::new()))
-        );
+        assert_eq!(answer(Query::Inventory(Scope::All), "view|62|-\ntable|61|3\n"), Ok(Answer::Inventory(objects)));
+        assert_eq!(answer(Query::Inventory(Scope::All), ""), Ok(Answer::Inventory(Vec::new())));
         assert!(answer(Query::Inventory(Scope::All), "table|6|3\n").is_err());
     }
 }

@@ -4,8 +4,7 @@
 //! whole: a restore that fails leaves neither half a database nor a hole where the old one was.
 
 use planb_sdk::{
-    Command, Failure, FailureCode, Request, RestorePlan, RestoreRequest, Scope, TargetState,
-    Version, path, quote,
+    Command, Failure, FailureCode, Request, RestorePlan, RestoreRequest, Scope, TargetState, Version, path, quote,
 };
 
 use crate::backup::{self, Format};
@@ -23,16 +22,12 @@ pub(crate) fn plan(request: &RestoreRequest) -> Result<RestorePlan, Failure> {
         (Scope::Database(_), Scope::Database(name)) => database(request, name)?,
         (Scope::Globals, Scope::Globals) => globals(&request.request)?,
         (Scope::Globals, _) | (_, Scope::Globals) => {
-            return Err(Failure::settings(
-                "roles and tablespaces go back to a server, and databases into a database",
-            )
-            .hint("choose a backup of the same kind as the target"));
+            return Err(Failure::settings("roles and tablespaces go back to a server, and databases into a database")
+                .hint("choose a backup of the same kind as the target"));
         }
         (Scope::All, _) | (_, Scope::All) => {
-            return Err(
-                Failure::unsupported("PostgreSQL is restored one database at a time")
-                    .hint("name the database to restore into"),
-            );
+            return Err(Failure::unsupported("PostgreSQL is restored one database at a time")
+                .hint("name the database to restore into"));
         }
     };
     Ok(plan.file(connect::passfile(&request.request)))
@@ -41,12 +36,10 @@ pub(crate) fn plan(request: &RestoreRequest) -> Result<RestorePlan, Failure> {
 fn globals(request: &Request) -> Result<RestorePlan, Failure> {
     request.need_tool("psql", describe::CLIENT)?;
     // Not in one transaction: a tablespace cannot be made in one.
-    let psql = connect::psql(request, connect::maintenance(request))?
-        .flag("--output=/dev/null")
-        .flag("--file=-");
-    Ok(RestorePlan::stdin(psql)
-        .filtered()
-        .warning("roles and tablespaces that exist already are kept, and get the attributes and passwords of the backup"))
+    let psql = connect::psql(request, connect::maintenance(request))?.flag("--output=/dev/null").flag("--file=-");
+    Ok(RestorePlan::stdin(psql).filtered().warning(
+        "roles and tablespaces that exist already are kept, and get the attributes and passwords of the backup",
+    ))
 }
 
 fn database(request: &RestoreRequest, name: &str) -> Result<RestorePlan, Failure> {
@@ -70,33 +63,20 @@ fn database(request: &RestoreRequest, name: &str) -> Result<RestorePlan, Failure
     let new = beside_name(name);
     let mut plan = load(inner, format, if beside { &new } else { name })?;
     if request.target == TargetState::Unknown {
-        plan = plan.warning(format!(
-            "whether database {name} holds data could not be told; it is restored into as it is"
-        ));
+        plan =
+            plan.warning(format!("whether database {name} holds data could not be told; it is restored into as it is"));
     }
     if !beside {
         return Ok(plan);
     }
     let (target, new) = (quote::sql_identifier(name), quote::sql_identifier(&new));
     let drop_new = format!("DROP DATABASE IF EXISTS {new}");
-    plan = plan
-        .prepare(sql(inner, &drop_new)?)
-        .prepare(sql(inner, &create(inner, &new))?);
+    plan = plan.prepare(sql(inner, &drop_new)?).prepare(sql(inner, &create(inner, &new))?);
     if request.target == TargetState::Occupied {
-        let force = if inner.server().is_none_or(|server| server.major >= FORCE) {
-            " WITH (FORCE)"
-        } else {
-            ""
-        };
-        plan = plan.finish(sql(
-            inner,
-            &format!("DROP DATABASE IF EXISTS {target}{force}"),
-        )?);
+        let force = if inner.server().is_none_or(|server| server.major >= FORCE) { " WITH (FORCE)" } else { "" };
+        plan = plan.finish(sql(inner, &format!("DROP DATABASE IF EXISTS {target}{force}"))?);
     }
-    plan = plan.finish(sql(
-        inner,
-        &format!("ALTER DATABASE {new} RENAME TO {target}"),
-    )?);
+    plan = plan.finish(sql(inner, &format!("ALTER DATABASE {new} RENAME TO {target}"))?);
     Ok(plan.cleanup(sql(inner, &drop_new)?))
 }
 
@@ -133,24 +113,16 @@ fn load(request: &Request, format: Format, database: &str) -> Result<RestorePlan
             )));
     }
     Ok(match format {
-        Format::Directory => RestorePlan::from_tree(
-            restore.flag("--format=directory").extra().value(path(DUMP)),
-            DUMP,
-        ),
+        Format::Directory => RestorePlan::from_tree(restore.flag("--format=directory").extra().value(path(DUMP)), DUMP),
         // Several jobs need to seek.
-        _ if jobs > 1 => RestorePlan::from_file(
-            restore.flag("--format=custom").extra().value(path(DUMP)),
-            DUMP,
-        ),
+        _ if jobs > 1 => RestorePlan::from_file(restore.flag("--format=custom").extra().value(path(DUMP)), DUMP),
         _ => RestorePlan::stdin(restore.flag("--format=custom").extra()),
     })
 }
 
 /// One statement outside any transaction, on the maintenance database.
 fn sql(request: &Request, statement: &str) -> Result<Command, Failure> {
-    Ok(connect::psql(request, connect::maintenance(request))?
-        .flag("--command")
-        .script(statement))
+    Ok(connect::psql(request, connect::maintenance(request))?.flag("--command").script(statement))
 }
 
 fn create(request: &Request, name: &str) -> String {
@@ -173,11 +145,7 @@ fn create(request: &Request, name: &str) -> String {
 /// A name for the database while it is built. The server cuts names at 63 bytes.
 fn beside_name(name: &str) -> String {
     const SUFFIX: &str = ".planb-new";
-    format!(
-        "{}{SUFFIX}",
-        name.get(..name.floor_char_boundary(63 - SUFFIX.len()))
-            .unwrap_or(name)
-    )
+    format!("{}{SUFFIX}", name.get(..name.floor_char_boundary(63 - SUFFIX.len())).unwrap_or(name))
 }
 
 /// The first psql of each major version that knows `\restrict` (CVE-2025-8714).
@@ -218,28 +186,13 @@ mod tests {
         let short = |command: &Command| {
             command
                 .to_string()
-                .replace(
-                    "PGAPPNAME=planb PGCONNECT_TIMEOUT=10 PGPASSFILE={work}/pgpass ",
-                    "",
-                )
+                .replace("PGAPPNAME=planb PGCONNECT_TIMEOUT=10 PGPASSFILE={work}/pgpass ", "")
                 .replace(" --no-password --host=db --port=5432 --username=app", "")
         };
-        let mut lines: Vec<String> = plan
-            .prepare
-            .iter()
-            .map(|command| format!("prepare {}", short(command)))
-            .collect();
+        let mut lines: Vec<String> = plan.prepare.iter().map(|command| format!("prepare {}", short(command))).collect();
         lines.push(format!("sink {} filter={}", short(&sink), plan.filter));
-        lines.extend(
-            plan.finish
-                .iter()
-                .map(|command| format!("finish {}", short(command))),
-        );
-        lines.extend(
-            plan.cleanup
-                .iter()
-                .map(|command| format!("cleanup {}", short(command))),
-        );
+        lines.extend(plan.finish.iter().map(|command| format!("finish {}", short(command))));
+        lines.extend(plan.cleanup.iter().map(|command| format!("cleanup {}", short(command))));
         lines.join("\n")
     }
 
@@ -258,36 +211,18 @@ mod tests {
     fn into_a_new_one() {
         let text = rendered(&restore_request("a\"b", TargetState::Missing));
         let lines: Vec<&str> = text.lines().collect();
-        assert_eq!(
-            lines[0],
-            format!("prepare {PSQL} <DROP DATABASE IF EXISTS \"a\"\"b.planb-new\">")
-        );
-        assert_eq!(
-            lines[1],
-            format!("prepare {PSQL} <CREATE DATABASE \"a\"\"b.planb-new\" TEMPLATE \"template0\">")
-        );
+        assert_eq!(lines[0], format!("prepare {PSQL} <DROP DATABASE IF EXISTS \"a\"\"b.planb-new\">"));
+        assert_eq!(lines[1], format!("prepare {PSQL} <CREATE DATABASE \"a\"\"b.planb-new\" TEMPLATE \"template0\">"));
         assert!(lines[2].contains("--dbname=dbname='a\"b.planb-new' "));
-        assert_eq!(
-            lines[3],
-            format!("finish {PSQL} <ALTER DATABASE \"a\"\"b.planb-new\" RENAME TO \"a\"\"b\">")
-        );
-        assert_eq!(
-            lines[4],
-            format!("cleanup {PSQL} <DROP DATABASE IF EXISTS \"a\"\"b.planb-new\">")
-        );
+        assert_eq!(lines[3], format!("finish {PSQL} <ALTER DATABASE \"a\"\"b.planb-new\" RENAME TO \"a\"\"b\">"));
+        assert_eq!(lines[4], format!("cleanup {PSQL} <DROP DATABASE IF EXISTS \"a\"\"b.planb-new\">"));
         assert_eq!(lines.len(), 5);
     }
 
     #[test]
     fn in_place_of_another_only_when_told() {
         let mut request = restore_request("orders", TargetState::Occupied);
-        assert!(
-            plan(&request)
-                .unwrap_err()
-                .hint
-                .unwrap()
-                .contains("--replace")
-        );
+        assert!(plan(&request).unwrap_err().hint.unwrap().contains("--replace"));
         request.replace = true;
         assert!(rendered(&request).contains("finish psql --dbname=postgres --no-psqlrc --quiet --set=ON_ERROR_STOP=1 --command <DROP DATABASE IF EXISTS \"orders\" WITH (FORCE)>\nfinish"));
     }
@@ -300,20 +235,14 @@ mod tests {
             rendered(&request),
             "sink pg_restore --dbname=orders --exit-on-error --single-transaction --format=custom [extra] filter=false"
         );
-        request
-            .request
-            .settings
-            .push(("jobs".to_owned(), "4".to_owned()));
+        request.request.settings.push(("jobs".to_owned(), "4".to_owned()));
         assert_eq!(
             rendered(&request),
             "sink pg_restore --dbname=orders --exit-on-error --jobs=4 --format=custom [extra] {work}/dump filter=false"
         );
         request.artifact.format = "directory".to_owned();
         request.request.mode = Mode::Tar;
-        request
-            .request
-            .settings
-            .push(("no-owner".to_owned(), "true".to_owned()));
+        request.request.settings.push(("no-owner".to_owned(), "true".to_owned()));
         assert_eq!(
             rendered(&request),
             "sink pg_restore --dbname=orders --exit-on-error --jobs=4 --no-owner --format=directory [extra] {work}/dump filter=false"
@@ -331,9 +260,6 @@ mod tests {
 
     #[test]
     fn long_names_are_cut_between_characters() {
-        assert_eq!(
-            beside_name(&"é".repeat(31)),
-            format!("{}.planb-new", "é".repeat(26))
-        );
+        assert_eq!(beside_name(&"é".repeat(31)), format!("{}.planb-new", "é".repeat(26)));
     }
 }

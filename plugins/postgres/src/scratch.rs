@@ -1,8 +1,6 @@
 //! A throw-away server, and a small known database in it.
 
-use planb_sdk::{
-    Command, Connection, Failure, Object, Request, Scope, ScratchPlan, SeedPlan, path,
-};
+use planb_sdk::{Command, Connection, Failure, Object, Request, Scope, ScratchPlan, SeedPlan, path};
 
 use crate::connect;
 
@@ -53,9 +51,6 @@ pub(crate) fn seed(request: &Request) -> Result<SeedPlan, Failure> {
     Ok(SeedPlan {
         files: connect::passfile(request).into_iter().collect(),
         commands: vec![connect::psql(request, connect::home(request))?.stdin(SEED)],
-        holds: vec![
-            Object::new("table", "public.actors").rows(3),
-            Object::new("table", "public.movies").rows(3),
-        ],
+        holds: vec![Object::new("table", "public.actors").rows(3), Object::new("table", "public.movies").rows(3)],
     })
 }

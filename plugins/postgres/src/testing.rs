@@ -1,15 +1,10 @@
 //! Requests for tests.
 
-use planb_sdk::{
-    Artifact, Connection, FoundTool, Mode, Request, RestoreRequest, Scope, TargetState,
-};
+use planb_sdk::{Artifact, Connection, FoundTool, Mode, Request, RestoreRequest, Scope, TargetState};
 
 /// Everything given, tools of version 15.
 pub(crate) fn request(database: &str) -> Request {
-    let tool = |id: &str| FoundTool {
-        id: id.to_owned(),
-        version: Some("15.20".to_owned()),
-    };
+    let tool = |id: &str| FoundTool { id: id.to_owned(), version: Some("15.20".to_owned()) };
     Request {
         connection: Connection {
             host: Some("db".to_owned()),
@@ -23,9 +18,7 @@ pub(crate) fn request(database: &str) -> Request {
         native_compression: false,
         settings: vec![("single-transaction".to_owned(), "true".to_owned())],
         extra_args: Vec::new(),
-        tools: ["pg_dump", "pg_dumpall", "pg_restore", "psql"]
-            .map(tool)
-            .to_vec(),
+        tools: ["pg_dump", "pg_dumpall", "pg_restore", "psql"].map(tool).to_vec(),
         server_version: Some("15.20".to_owned()),
         serve_at: None,
     }

@@ -31,10 +31,7 @@ fn inspect(format: &str, dump: &[u8], chunk: usize) -> Inspection {
 
 fn unhex(text: &str) -> Vec<u8> {
     let digits: Vec<u8> = text.bytes().filter(u8::is_ascii_hexdigit).collect();
-    digits
-        .chunks(2)
-        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap())
-        .collect()
+    digits.chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
 }
 
 fn rendered(inspection: &Inspection) -> String {
@@ -72,10 +69,7 @@ fn check(format: &str, dump: &[u8], objects: &str) {
         assert!(!cut.complete, "cut at {end}");
         assert!(!cut.findings.is_empty(), "cut at {end}");
     }
-    assert!(
-        !inspect(format, &[dump, b"x"].concat(), 65536).complete,
-        "one byte too many"
-    );
+    assert!(!inspect(format, &[dump, b"x"].concat(), 65536).complete, "one byte too many");
 }
 
 #[test]
@@ -87,29 +81,17 @@ fn plain() {
 #[test]
 fn plain_with_inserts() {
     // A table without rows has no statement of its own.
-    check(
-        "plain",
-        include_bytes!("fixtures/inserts-15.sql"),
-        &OBJECTS.replace("empty_one 0", "empty_one -"),
-    );
+    check("plain", include_bytes!("fixtures/inserts-15.sql"), &OBJECTS.replace("empty_one 0", "empty_one -"));
 }
 
 #[test]
 fn globals() {
-    check(
-        "globals",
-        include_bytes!("fixtures/globals-15.sql"),
-        "role postgres -",
-    );
+    check("globals", include_bytes!("fixtures/globals-15.sql"), "role postgres -");
 }
 
 #[test]
 fn custom() {
-    check(
-        "custom",
-        &unhex(include_str!("fixtures/custom-15.hex")),
-        OBJECTS,
-    );
+    check("custom", &unhex(include_str!("fixtures/custom-15.hex")), OBJECTS);
 }
 
 #[test]
@@ -117,12 +99,7 @@ fn not_what_it_says() {
     let plain = include_bytes!("fixtures/plain-15.sql");
     let custom = unhex(include_str!("fixtures/custom-15.hex"));
     assert!(!inspect("custom", plain, 64).complete);
-    assert!(
-        inspect("custom", plain, 64)
-            .findings
-            .concat()
-            .contains("PGDMP")
-    );
+    assert!(inspect("custom", plain, 64).findings.concat().contains("PGDMP"));
     assert!(!inspect("plain", &custom, 64).complete);
     // A dump of roles is no dump of a database.
     assert!(!inspect("plain", include_bytes!("fixtures/globals-15.sql"), 64).complete);
@@ -144,11 +121,7 @@ fn damage_is_survived() {
 /// Version 1.16 of the format: pg_dump 17 and 18.
 #[test]
 fn custom_of_a_newer_tool() {
-    check(
-        "custom",
-        &unhex(include_str!("fixtures/custom-18.hex")),
-        OBJECTS,
-    );
+    check("custom", &unhex(include_str!("fixtures/custom-18.hex")), OBJECTS);
 }
 
 /// The files of a directory dump, in any order.
@@ -156,30 +129,12 @@ fn custom_of_a_newer_tool() {
 fn directory() {
     let file = |name: &'static str, text: &str| (name, unhex(text));
     let files = vec![
-        file(
-            "3360.dat",
-            include_str!("fixtures/directory-15/3360.dat.hex"),
-        ),
-        file(
-            "3362.dat",
-            include_str!("fixtures/directory-15/3362.dat.hex"),
-        ),
-        file(
-            "3363.dat",
-            include_str!("fixtures/directory-15/3363.dat.hex"),
-        ),
-        file(
-            "blob_16456.dat",
-            include_str!("fixtures/directory-15/blob_16456.dat.hex"),
-        ),
-        file(
-            "blob_16457.dat",
-            include_str!("fixtures/directory-15/blob_16457.dat.hex"),
-        ),
-        file(
-            "blobs.toc",
-            include_str!("fixtures/directory-15/blobs.toc.hex"),
-        ),
+        file("3360.dat", include_str!("fixtures/directory-15/3360.dat.hex")),
+        file("3362.dat", include_str!("fixtures/directory-15/3362.dat.hex")),
+        file("3363.dat", include_str!("fixtures/directory-15/3363.dat.hex")),
+        file("blob_16456.dat", include_str!("fixtures/directory-15/blob_16456.dat.hex")),
+        file("blob_16457.dat", include_str!("fixtures/directory-15/blob_16457.dat.hex")),
+        file("blobs.toc", include_str!("fixtures/directory-15/blobs.toc.hex")),
         file("toc.dat", include_str!("fixtures/directory-15/toc.dat.hex")),
     ];
     let inspect = |files: &[(&str, Vec<u8>)], chunk: usize| {
@@ -204,20 +159,11 @@ fn directory() {
         assert!(!inspect(&files, 64).complete, "without {name}");
     }
     // What a large object held cannot be told from what is left of it; everything else can.
-    for file in files
-        .iter()
-        .position(|(name, _)| !name.starts_with("blob_"))
-        .into_iter()
-        .chain([1, 2, 6])
-    {
+    for file in files.iter().position(|(name, _)| !name.starts_with("blob_")).into_iter().chain([1, 2, 6]) {
         for end in 0..files[file].1.len() {
             let mut files = files.clone();
             files[file].1.truncate(end);
-            assert!(
-                !inspect(&files, 65536).complete,
-                "{} cut at {end}",
-                files[file].0
-            );
+            assert!(!inspect(&files, 65536).complete, "{} cut at {end}", files[file].0);
         }
     }
 }

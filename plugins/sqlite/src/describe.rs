@@ -20,8 +20,19 @@ pub(crate) fn describe() -> Description {
                 .purpose(Purpose::Scratch)
                 .install(INSTALL),
         )
-        .setting(Setting::choice("format", &["sql", "binary"], "sql: statements, readable everywhere. binary: a compact copy of the database file; needs --mode file.").default("sql"))
-        .setting(Setting::toggle("preserve-rowids", false, "Backup as sql: keep the rowids of tables without an INTEGER PRIMARY KEY."))
+        .setting(
+            Setting::choice(
+                "format",
+                &["sql", "binary"],
+                "sql: statements, readable everywhere. binary: a compact copy of the database file; needs --mode file.",
+            )
+            .default("sql"),
+        )
+        .setting(Setting::toggle(
+            "preserve-rowids",
+            false,
+            "Backup as sql: keep the rowids of tables without an INTEGER PRIMARY KEY.",
+        ))
         .setting(Setting::number("busy-timeout", "Milliseconds to wait for another process' lock.").default("10000"))
         .mode(Mode::Stream)
         .mode(Mode::File)

@@ -4,21 +4,10 @@ use planb_sdk::{Failure, FailureCode};
 
 pub(crate) fn explain(tool: &str, code: Option<i32>, stderr: &str) -> Failure {
     let said = |text: &str| stderr.contains(text);
-    let lines = || {
-        stderr
-            .lines()
-            .map(str::trim)
-            .filter(|line| !line.is_empty())
-    };
+    let lines = || stderr.lines().map(str::trim).filter(|line| !line.is_empty());
     // Below a parse error the program draws an arrow to its place.
-    let line = lines()
-        .rfind(|line| line.contains("rror") && !line.starts_with('^'))
-        .or_else(|| lines().next_back());
-    let line: String = line
-        .unwrap_or("it said nothing")
-        .chars()
-        .take(300)
-        .collect();
+    let line = lines().rfind(|line| line.contains("rror") && !line.starts_with('^')).or_else(|| lines().next_back());
+    let line: String = line.unwrap_or("it said nothing").chars().take(300).collect();
     if said("unable to open database") {
         return Failure::missing_database(format!("the database file cannot be opened: {line}"))
             .hint("check the path, that the file is there, and that you may read it and write beside it (a database in WAL mode needs its -shm file)");
@@ -33,15 +22,12 @@ pub(crate) fn explain(tool: &str, code: Option<i32>, stderr: &str) -> Failure {
             .hint("the target was not touched; try an older backup, and check the source with PRAGMA integrity_check");
     }
     if said("file is not a database") {
-        return Failure::settings(format!(
-            "the file is no SQLite database, or it is encrypted: {line}"
-        ))
-        .hint("check the path");
+        return Failure::settings(format!("the file is no SQLite database, or it is encrypted: {line}"))
+            .hint("check the path");
     }
     if said("database disk image is malformed") {
-        return Failure::database(format!("the database is damaged: {line}")).hint(
-            "check it with PRAGMA integrity_check; sqlite3's .recover saves what can be saved",
-        );
+        return Failure::database(format!("the database is damaged: {line}"))
+            .hint("check it with PRAGMA integrity_check; sqlite3's .recover saves what can be saved");
     }
     if said("attempt to write a readonly database") || said("readonly database") {
         return Failure::access_denied(format!("the database cannot be written: {line}"))
@@ -63,11 +49,9 @@ pub(crate) fn explain(tool: &str, code: Option<i32>, stderr: &str) -> Failure {
             .hint("find out who changed it");
     }
     if said("no such module") || said("no such tokenizer") {
-        return Failure::tool(format!(
-            "this sqlite3 lacks an extension that the database uses: {line}"
-        ))
-        .code(FailureCode::ToolUnfit)
-        .hint("point --tool-path sqlite3= at one that has it");
+        return Failure::tool(format!("this sqlite3 lacks an extension that the database uses: {line}"))
+            .code(FailureCode::ToolUnfit)
+            .hint("point --tool-path sqlite3= at one that has it");
     }
     if said("unknown option") {
         return Failure::settings(format!("{tool} does not know an argument: {line}"))
@@ -84,19 +68,10 @@ mod tests {
     fn what_sqlite3_said() {
         use FailureCode::{AccessDenied, Damaged, Failed, InvalidRequest, MissingDatabase};
         for (stderr, code) in [
-            (
-                "Error: unable to open database \"file:/x?mode=rw\": unable to open database file",
-                MissingDatabase,
-            ),
+            ("Error: unable to open database \"file:/x?mode=rw\": unable to open database file", MissingDatabase),
             ("Error: in prepare, database is locked (5)", Failed),
-            (
-                "Error: in prepare, file is not a database (26)",
-                InvalidRequest,
-            ),
-            (
-                "Error: stepping, CHECK constraint failed: integrity_check has to answer ok (19)",
-                Damaged,
-            ),
+            ("Error: in prepare, file is not a database (26)", InvalidRequest),
+            ("Error: stepping, CHECK constraint failed: integrity_check has to answer ok (19)", Damaged),
             ("Error: database disk image is malformed", Failed),
             ("Error: attempt to write a readonly database", AccessDenied),
             ("line 2: cannot run .shell in safe mode", Damaged),

@@ -18,10 +18,7 @@ pub struct SqlFilter {
 
 impl Filter for SqlFilter {
     fn new(_: &RestoreRequest) -> Self {
-        Self {
-            scanner: Scanner::new(false),
-            committed: false,
-        }
+        Self { scanner: Scanner::new(false), committed: false }
     }
 
     fn push(&mut self, chunk: Vec<u8>) -> Result<Vec<u8>, Failure> {
@@ -57,10 +54,7 @@ mod tests {
     use super::*;
 
     fn filter(dump: &str, size: usize) -> Result<String, Failure> {
-        let mut filter = SqlFilter {
-            scanner: Scanner::new(false),
-            committed: false,
-        };
+        let mut filter = SqlFilter { scanner: Scanner::new(false), committed: false };
         let mut out = Vec::new();
         for chunk in dump.as_bytes().chunks(size) {
             out.extend(filter.push(chunk.to_vec())?);

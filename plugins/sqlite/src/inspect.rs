@@ -114,13 +114,8 @@ impl Sql {
             self.filling = (key, 1);
             return;
         }
-        let mut words = head
-            .split(u8::is_ascii_whitespace)
-            .filter(|word| !word.is_empty());
-        if !words
-            .next()
-            .is_some_and(|word| word.eq_ignore_ascii_case(b"CREATE"))
-        {
+        let mut words = head.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
+        if !words.next().is_some_and(|word| word.eq_ignore_ascii_case(b"CREATE")) {
             return;
         }
         for kind in words {
@@ -150,9 +145,7 @@ impl Sql {
     fn made(&mut self, kind: &'static str, name: String) {
         // SQLite's own tables (statistics, sequences) are no tables of the user.
         if self.objects.len() < OBJECTS && !name.starts_with("sqlite_") {
-            self.objects
-                .entry(name)
-                .or_insert((kind, (kind == "table").then_some(0)));
+            self.objects.entry(name).or_insert((kind, (kind == "table").then_some(0)));
         }
     }
 
@@ -170,22 +163,17 @@ impl Sql {
         let complete = !self.errors && self.after_commit.as_deref() == Some(b"\n");
         let mut findings = Vec::new();
         if self.errors {
-            findings.push("sqlite3 met errors in the database while it dumped it: the dump lacks what it could not read".to_owned());
+            findings.push(
+                "sqlite3 met errors in the database while it dumped it: the dump lacks what it could not read"
+                    .to_owned(),
+            );
         } else if self.bytes == 0 {
             findings.push("the dump is empty".to_owned());
         } else if !complete {
             findings.push("the dump does not end with COMMIT: it was cut off".to_owned());
         }
-        let objects = self
-            .objects
-            .into_iter()
-            .map(|(name, (kind, rows))| Object::new(kind, name).rows(rows))
-            .collect();
-        Inspection {
-            complete,
-            objects,
-            findings,
-        }
+        let objects = self.objects.into_iter().map(|(name, (kind, rows))| Object::new(kind, name).rows(rows)).collect();
+        Inspection { complete, objects, findings }
     }
 }
 
@@ -195,10 +183,7 @@ fn created(head: &[u8]) -> Option<String> {
     let mut skipped = 0;
     loop {
         let (name, after) = name_and_rest(rest)?;
-        let bare = rest
-            .trim_ascii_start()
-            .first()
-            .is_some_and(u8::is_ascii_alphabetic);
+        let bare = rest.trim_ascii_start().first().is_some_and(u8::is_ascii_alphabetic);
         let keyword = match skipped {
             0 => true,
             _ => ["TEMP", "TEMPORARY", "TABLE", "VIEW", "IF", "NOT", "EXISTS"]
@@ -224,30 +209,20 @@ impl Binary {
     fn feed(&mut self, chunk: &[u8]) {
         self.bytes += chunk.len() as u64;
         let room = 100_usize.saturating_sub(self.header.len());
-        self.header
-            .extend_from_slice(chunk.get(..room).unwrap_or(chunk));
+        self.header.extend_from_slice(chunk.get(..room).unwrap_or(chunk));
     }
 
     fn finish(self) -> Inspection {
-        let mut findings =
-            vec!["a copy of the database file: its tables are not listed".to_owned()];
+        let mut findings = vec!["a copy of the database file: its tables are not listed".to_owned()];
         let magic = self.header.starts_with(b"SQLite format 3\0");
         let page = match (self.header.get(16), self.header.get(17)) {
             (Some(0), Some(1)) => 65536,
             (Some(&high), Some(&low)) => u64::from(high) << 8 | u64::from(low),
             _ => 0,
         };
-        let count = self
-            .header
-            .get(28..32)
-            .unwrap_or_default()
-            .iter()
-            .fold(0_u64, |sum, &byte| sum << 8 | u64::from(byte));
-        let complete = magic
-            && self.header.len() == 100
-            && page >= 512
-            && count > 0
-            && page * count == self.bytes;
+        let count =
+            self.header.get(28..32).unwrap_or_default().iter().fold(0_u64, |sum, &byte| sum << 8 | u64::from(byte));
+        let complete = magic && self.header.len() == 100 && page >= 512 && count > 0 && page * count == self.bytes;
         if !magic {
             findings.push("it is not a SQLite database".to_owned());
         } else if !complete {
@@ -257,10 +232,6 @@ impl Binary {
                 page * count
             ));
         }
-        Inspection {
-            complete,
-            objects: Vec::new(),
-            findings,
-        }
+        Inspection { complete, objects: Vec::new(), findings }
     }
 }

@@ -20,8 +20,8 @@ mod query;
 mod scan;
 
 use planb_sdk::{
-    Answer, BackupPlan, Description, Engine, Failure, Query, QueryPlan, Request, RestorePlan,
-    RestoreRequest, ScratchPlan, SeedPlan,
+    Answer, BackupPlan, Description, Engine, Failure, Query, QueryPlan, Request, RestorePlan, RestoreRequest,
+    ScratchPlan, SeedPlan,
 };
 
 /// The SQLite engine.

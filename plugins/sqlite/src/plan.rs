@@ -8,8 +8,8 @@
 //! of the work directory, which is the working directory.
 
 use planb_sdk::{
-    Artifact, BackupPlan, Command, Connection, Failure, Mode, Object, Request, RestorePlan,
-    RestoreRequest, Scope, ScratchPlan, SeedPlan, TargetState, Version, path, quote,
+    Artifact, BackupPlan, Command, Connection, Failure, Mode, Object, Request, RestorePlan, RestoreRequest, Scope,
+    ScratchPlan, SeedPlan, TargetState, Version, path, quote,
 };
 
 use crate::describe::INSTALL;
@@ -60,11 +60,8 @@ pub(crate) fn sqlite() -> Command {
 /// A database's URI. Everything that means something in a URI, or to the program, is percent-encoded.
 pub(crate) fn uri(file: &str, open: Open) -> Result<String, Failure> {
     if file.is_empty() || file.ends_with('/') {
-        return Err(
-            Failure::settings("the database is a file, and its path is missing").hint(
-                "write --db sqlite:///path/to/file.db, with three slashes for an absolute path",
-            ),
-        );
+        return Err(Failure::settings("the database is a file, and its path is missing")
+            .hint("write --db sqlite:///path/to/file.db, with three slashes for an absolute path"));
     }
     let mode = match open {
         Open::Existing => "rw",
@@ -82,9 +79,7 @@ pub(crate) fn timeout(command: Command, request: &Request) -> Result<Command, Fa
 pub(crate) fn backup(request: &Request) -> Result<BackupPlan, Failure> {
     request.need_tool("sqlite3", INSTALL)?;
     if request.native_compression {
-        return Err(
-            Failure::settings("sqlite3 cannot compress").hint("use --compress zstd or gzip")
-        );
+        return Err(Failure::settings("sqlite3 cannot compress").hint("use --compress zstd or gzip"));
     }
     let file = uri(request.database()?, Open::Existing)?;
     let open = timeout(sqlite().extra().value(file), request)?;
@@ -92,15 +87,15 @@ pub(crate) fn backup(request: &Request) -> Result<BackupPlan, Failure> {
         None | Some("" | "sql") => false,
         Some("binary") => true,
         Some(other) => {
-            return Err(Failure::settings(format!("there is no format {other}"))
-                .hint("say --option format=sql or binary"));
+            return Err(
+                Failure::settings(format!("there is no format {other}")).hint("say --option format=sql or binary")
+            );
         }
     };
     match (request.mode, binary) {
-        (Mode::Stream, true) => Err(Failure::settings(
-            "a copy of the database file cannot be streamed",
-        )
-        .hint("add --mode file")),
+        (Mode::Stream, true) => {
+            Err(Failure::settings("a copy of the database file cannot be streamed").hint("add --mode file"))
+        }
         (Mode::Stream, false) => Ok(BackupPlan::stdout(dump(open, request)?, sql())),
         (Mode::File, false) => {
             let command = dump(open.flag(".output backup.sql"), request)?;
@@ -109,16 +104,12 @@ pub(crate) fn backup(request: &Request) -> Result<BackupPlan, Failure> {
         // One read transaction, as the dump is: a copy page by page (.backup) would begin anew with each write of another process.
         (Mode::File, true) => {
             let artifact = Artifact::new("sqlite3", "application/vnd.sqlite3", "binary");
-            Ok(BackupPlan::from_file(
-                open.script("VACUUM INTO 'backup.db'"),
-                BINARY,
-                artifact,
-            ))
+            Ok(BackupPlan::from_file(open.script("VACUUM INTO 'backup.db'"), BINARY, artifact))
         }
-        (Mode::Directory | Mode::Tar, _) => Err(Failure::settings(
-            "a SQLite database is one file: there is no directory of it",
-        )
-        .hint("leave out --mode")),
+        (Mode::Directory | Mode::Tar, _) => {
+            Err(Failure::settings("a SQLite database is one file: there is no directory of it")
+                .hint("leave out --mode"))
+        }
     }
 }
 
@@ -128,11 +119,7 @@ fn sql() -> Artifact {
 
 /// One read transaction around it all, so that what `.dump` forgets is of the same moment.
 fn dump(open: Command, request: &Request) -> Result<Command, Failure> {
-    let dump = if request.toggle("preserve-rowids")? {
-        ".dump --preserve-rowids"
-    } else {
-        ".dump"
-    };
+    let dump = if request.toggle("preserve-rowids")? { ".dump --preserve-rowids" } else { ".dump" };
     Ok(open.script("BEGIN").script(FORGOTTEN).flag(dump))
 }
 
@@ -146,9 +133,7 @@ pub(crate) fn restore(request: &RestoreRequest) -> Result<RestorePlan, Failure> 
         return Err(Failure::settings(format!("{target} holds data"))
             .hint("add --replace to replace it, or name a file that does not exist yet"));
     }
-    let safe = inner
-        .tool_version("sqlite3")
-        .is_some_and(|found| found >= SAFE);
+    let safe = inner.tool_version("sqlite3").is_some_and(|found| found >= SAFE);
     let check = || sqlite().value(path(BUILT)).script(CHECK);
     let plan = match request.artifact.format.as_str() {
         "sql" => {
@@ -173,8 +158,7 @@ pub(crate) fn restore(request: &RestoreRequest) -> Result<RestorePlan, Failure> 
             )));
         }
     };
-    let replace =
-        timeout(sqlite().value(uri(target, Open::Create)?), inner)?.flag(".restore restored.db");
+    let replace = timeout(sqlite().value(uri(target, Open::Create)?), inner)?.flag(".restore restored.db");
     Ok(plan.finish(replace))
 }
 
@@ -193,10 +177,7 @@ pub(crate) fn seed(request: &Request) -> Result<SeedPlan, Failure> {
     Ok(SeedPlan {
         files: Vec::new(),
         commands: vec![sqlite().value(file).stdin(SEED)],
-        holds: vec![
-            Object::new("table", "actors").rows(3),
-            Object::new("table", "movies").rows(3),
-        ],
+        holds: vec![Object::new("table", "actors").rows(3), Object::new("table", "movies").rows(3)],
     })
 }
 
@@ -212,15 +193,9 @@ mod tests {
             scope: Scope::Database(file.to_owned()),
             mode,
             native_compression: false,
-            settings: settings
-                .iter()
-                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-                .collect(),
+            settings: settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
             extra_args: Vec::new(),
-            tools: vec![FoundTool {
-                id: "sqlite3".to_owned(),
-                version: Some("3.40.1".to_owned()),
-            }],
+            tools: vec![FoundTool { id: "sqlite3".to_owned(), version: Some("3.40.1".to_owned()) }],
             server_version: None,
             serve_at: None,
         }
@@ -247,26 +222,12 @@ mod tests {
             format!("sqlite3 -batch -bail [extra] {uri} .timeout 10000 <BEGIN> <...> .dump")
         );
         assert_eq!(
-            dump(&request(
-                file,
-                Mode::File,
-                &[("format", "binary"), ("busy-timeout", "5")]
-            )),
+            dump(&request(file, Mode::File, &[("format", "binary"), ("busy-timeout", "5")])),
             format!("sqlite3 -batch -bail [extra] {uri} .timeout 5 <VACUUM INTO 'backup.db'>")
         );
-        assert!(
-            dump(&request(file, Mode::Stream, &[("format", "binary")]))
-                .contains("cannot be streamed")
-        );
+        assert!(dump(&request(file, Mode::Stream, &[("format", "binary")])).contains("cannot be streamed"));
         assert!(dump(&request("", Mode::Stream, &[])).contains("path is missing"));
-        assert!(
-            dump(&request(
-                file,
-                Mode::Stream,
-                &[("busy-timeout", "1;.shell")]
-            ))
-            .contains("whole number")
-        );
+        assert!(dump(&request(file, Mode::Stream, &[("busy-timeout", "1;.shell")])).contains("whole number"));
     }
 
     fn into(format: &str, target: TargetState, replace: bool) -> RestoreRequest {
@@ -283,18 +244,13 @@ mod tests {
     #[test]
     fn restores() {
         let plan = restore(&into("sql", TargetState::Missing, false)).unwrap();
-        let Sink::Stdin(load) = &plan.sink else {
-            unreachable!("an SQL dump is read from stdin")
-        };
+        let Sink::Stdin(load) = &plan.sink else { unreachable!("an SQL dump is read from stdin") };
         assert_eq!(
             load.to_string(),
             "sqlite3 -batch -bail -safe -cmd <PRAGMA synchronous=OFF> [extra] {work}/restored.db"
         );
         assert!(plan.filter);
-        assert_eq!(
-            plan.finish[0].to_string(),
-            format!("sqlite3 -batch -bail {{work}}/restored.db <{CHECK}>")
-        );
+        assert_eq!(plan.finish[0].to_string(), format!("sqlite3 -batch -bail {{work}}/restored.db <{CHECK}>"));
         assert_eq!(
             plan.finish[1].to_string(),
             "sqlite3 -batch -bail file:/x.db?mode=rwc .timeout 10000 .restore restored.db"
@@ -309,8 +265,6 @@ mod tests {
 
     #[test]
     fn databases_are_not_listed() {
-        assert!(
-            crate::query::plan(&request("/x.db", Mode::Stream, &[]), &Query::Databases).is_err()
-        );
+        assert!(crate::query::plan(&request("/x.db", Mode::Stream, &[]), &Query::Databases).is_err());
     }
 }

@@ -21,20 +21,14 @@ COMMIT;
 
 pub(crate) fn plan(request: &Request, query: &Query) -> Result<QueryPlan, Failure> {
     request.need_tool("sqlite3", INSTALL)?;
-    let open = |file: &str| {
-        plan::timeout(
-            plan::sqlite().value(plan::uri(file, Open::Existing)?),
-            request,
-        )
-    };
+    let open = |file: &str| plan::timeout(plan::sqlite().value(plan::uri(file, Open::Existing)?), request);
     let command = match query {
         Query::Ping => open(request.database()?)?.script("SELECT count(*) >= 0 FROM sqlite_master"),
         // The library in the program is all the server there is; no file is needed to ask it.
-        Query::Version => plan::sqlite()
-            .flag(":memory:")
-            .script("SELECT sqlite_version()"),
-        Query::Size(Scope::Database(file)) => open(file)?
-            .script("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size"),
+        Query::Version => plan::sqlite().flag(":memory:").script("SELECT sqlite_version()"),
+        Query::Size(Scope::Database(file)) => {
+            open(file)?.script("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size")
+        }
         // A script with dot-commands among statements has to come from stdin, and so has the timeout.
         Query::Inventory(Scope::Database(file)) => {
             let milliseconds = request.number("busy-timeout")?.unwrap_or(10_000);
@@ -44,10 +38,8 @@ pub(crate) fn plan(request: &Request, query: &Query) -> Result<QueryPlan, Failur
                 .stdin(INVENTORY)
         }
         Query::Databases | Query::Size(_) | Query::Inventory(_) => {
-            return Err(Failure::unsupported(
-                "a SQLite database is one file: there is no server that knows of others",
-            )
-            .hint("name the file: --db sqlite:///path/to/file.db"));
+            return Err(Failure::unsupported("a SQLite database is one file: there is no server that knows of others")
+                .hint("name the file: --db sqlite:///path/to/file.db"));
         }
     };
     Ok(QueryPlan::new(command))
@@ -56,32 +48,12 @@ pub(crate) fn plan(request: &Request, query: &Query) -> Result<QueryPlan, Failur
 pub(crate) fn read(query: &Query, stdout: &[u8]) -> Result<Answer, Failure> {
     let text = String::from_utf8_lossy(stdout);
     let mut lines = text.lines().filter(|line| !line.is_empty());
-    let odd = || {
-        Failure::plugin(format!(
-            "sqlite3 answered {} in a way that was not expected",
-            query.name()
-        ))
-    };
+    let odd = || Failure::plugin(format!("sqlite3 answered {} in a way that was not expected", query.name()));
     match query {
-        Query::Ping => lines
-            .next()
-            .filter(|line| *line == "1")
-            .map(|_| Answer::Alive)
-            .ok_or_else(odd),
-        Query::Version => lines
-            .next()
-            .map(|line| Answer::Version(line.to_owned()))
-            .ok_or_else(odd),
-        Query::Size(_) => lines
-            .next()
-            .and_then(|line| line.parse().ok())
-            .map(Answer::Size)
-            .ok_or_else(odd),
-        Query::Inventory(_) => lines
-            .map(object)
-            .collect::<Option<_>>()
-            .map(Answer::Inventory)
-            .ok_or_else(odd),
+        Query::Ping => lines.next().filter(|line| *line == "1").map(|_| Answer::Alive).ok_or_else(odd),
+        Query::Version => lines.next().map(|line| Answer::Version(line.to_owned())).ok_or_else(odd),
+        Query::Size(_) => lines.next().and_then(|line| line.parse().ok()).map(Answer::Size).ok_or_else(odd),
+        Query::Inventory(_) => lines.map(object).collect::<Option<_>>().map(Answer::Inventory).ok_or_else(odd),
         Query::Databases => Err(odd()),
     }
 }
@@ -89,20 +61,12 @@ pub(crate) fn read(query: &Query, stdout: &[u8]) -> Result<Answer, Failure> {
 fn object(line: &str) -> Option<Object> {
     let mut fields = line.split('|');
     let (kind, name, rows) = (fields.next()?, fields.next()?, fields.next()?);
-    let rows = if rows == "-" {
-        None
-    } else {
-        Some(rows.parse().ok()?)
-    };
+    let rows = if rows == "-" { None } else { Some(rows.parse().ok()?) };
     Some(Object::new(kind, unhex(name)?).rows(rows))
 }
 
 fn unhex(digits: &str) -> Option<String> {
-    let value = |digit: u8| {
-        char::from(digit)
-            .to_digit(16)
-            .and_then(|value| u8::try_from(value).ok())
-    };
+    let value = |digit: u8| char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok());
     let bytes = digits.as_bytes().chunks(2).map(|pair| match *pair {
         [high, low] => Some(value(high)? << 4 | value(low)?),
         _ => None,

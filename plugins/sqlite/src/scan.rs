@@ -107,11 +107,7 @@ impl Scanner {
                     self.push(rest.get(..read).unwrap_or_default());
                 }
                 if found.is_some() {
-                    self.lex = if self.values {
-                        Lex::Values
-                    } else {
-                        Lex::Normal
-                    };
+                    self.lex = if self.values { Lex::Values } else { Lex::Normal };
                     self.line_start = false;
                 }
                 return (read, None);
@@ -139,23 +135,13 @@ impl Scanner {
                 return (at + 1, None);
             }
             Lex::Dash if first == b'-' => self.lex = Lex::LineComment,
-            Lex::Slash if first == b'*' => {
-                self.lex = Lex::BlockComment {
-                    stars: 1,
-                    begins: true,
-                    star: false,
-                }
-            }
+            Lex::Slash if first == b'*' => self.lex = Lex::BlockComment { stars: 1, begins: true, star: false },
             Lex::Dash | Lex::Slash => {
                 self.push(if self.lex == Lex::Dash { b"-" } else { b"/" });
                 self.lex = Lex::Normal;
                 return (0, None);
             }
-            Lex::BlockComment {
-                stars,
-                begins,
-                star,
-            } => {
+            Lex::BlockComment { stars, begins, star } => {
                 if star && first == b'/' {
                     self.lex = Lex::Normal;
                     self.line_start = false;
@@ -163,11 +149,7 @@ impl Scanner {
                 }
                 let begins = begins && first == b'*';
                 let stars = stars + u32::from(begins);
-                self.lex = Lex::BlockComment {
-                    stars,
-                    begins,
-                    star: first == b'*',
-                };
+                self.lex = Lex::BlockComment { stars, begins, star: first == b'*' };
                 if begins && stars == 4 && self.head.is_empty() {
                     return (1, Some(Event::Error));
                 }
@@ -277,19 +259,15 @@ impl Scanner {
     /// The statement that has come to its VALUES is a row of a table, and nothing has to be known of it.
     fn is_row(&self) -> bool {
         self.trusting
-            && self
-                .head
-                .strip_prefix(b"INSERT INTO ")
-                .is_some_and(|table| {
-                    // Rows of the schema make virtual tables.
-                    !table.starts_with(b"sqlite_schema") && !table.starts_with(b"sqlite_master")
-                })
+            && self.head.strip_prefix(b"INSERT INTO ").is_some_and(|table| {
+                // Rows of the schema make virtual tables.
+                !table.starts_with(b"sqlite_schema") && !table.starts_with(b"sqlite_master")
+            })
     }
 
     fn push(&mut self, bytes: &[u8]) {
         let room = HEAD.saturating_sub(self.head.len());
-        self.head
-            .extend_from_slice(bytes.get(..room).unwrap_or(bytes));
+        self.head.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
     }
 
     fn put(&mut self, byte: u8) {
@@ -307,13 +285,8 @@ pub(crate) fn name_and_rest(text: &[u8]) -> Option<(String, &[u8])> {
         b'"' | b'\'' | b'`' => first,
         b'[' => b']',
         _ => {
-            let plain = |byte: &u8| {
-                byte.is_ascii_alphanumeric() || *byte == b'_' || *byte == b'$' || *byte >= 0x80
-            };
-            let end = text
-                .iter()
-                .position(|byte| !plain(byte))
-                .unwrap_or(text.len());
+            let plain = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_' || *byte == b'$' || *byte >= 0x80;
+            let end = text.iter().position(|byte| !plain(byte)).unwrap_or(text.len());
             let (name, rest) = text.split_at(end);
             return (!name.is_empty()).then(|| (String::from_utf8_lossy(name).into_owned(), rest));
         }
@@ -362,26 +335,12 @@ mod tests {
     #[track_caller]
     fn check(script: &str, expected: &[&str]) {
         for size in 1..=script.len() {
-            assert_eq!(
-                events(script.as_bytes(), size, false),
-                expected,
-                "chunks of {size}"
-            );
+            assert_eq!(events(script.as_bytes(), size, false), expected, "chunks of {size}");
             let short: Vec<String> = expected
                 .iter()
-                .map(|text| {
-                    if text.contains(' ') {
-                        text[..3].to_owned()
-                    } else {
-                        (*text).to_owned()
-                    }
-                })
+                .map(|text| if text.contains(' ') { text[..3].to_owned() } else { (*text).to_owned() })
                 .collect();
-            assert_eq!(
-                events(script.as_bytes(), size, true),
-                short,
-                "trusting, chunks of {size}"
-            );
+            assert_eq!(events(script.as_bytes(), size, true), short, "trusting, chunks of {size}");
         }
     }
 
@@ -389,21 +348,12 @@ mod tests {
     fn statements_strings_and_triggers() {
         check(
             "INSERT INTO a VALUES(1,'x;''\n.y');\nINSERT INTO \"b VALUES(\"(c) VALUES(';');\n",
-            &[
-                "INSERT INTO a VALUES(1,'x;''\n.y')",
-                "INSERT INTO \"b VALUES(\"(c) VALUES(';')",
-            ],
+            &["INSERT INTO a VALUES(1,'x;''\n.y')", "INSERT INTO \"b VALUES(\"(c) VALUES(';')"],
         );
-        check(
-            "CREATE TABLE [a;'] (b -- ;\n/* ' */);SELECT `;`;\n",
-            &["CREATE TABLE [a;'] (b )", "SELECT `;`"],
-        );
+        check("CREATE TABLE [a;'] (b -- ;\n/* ' */);SELECT `;`;\n", &["CREATE TABLE [a;'] (b )", "SELECT `;`"]);
         check(
             "CREATE TEMP TRIGGER t BEGIN INSERT INTO a VALUES(1); SELECT CASE WHEN 1 THEN 2 END; END;\nSELECT 1;",
-            &[
-                "CREATE TEMP TRIGGER t BEGIN INSERT INTO a VALUES(1); SELECT CASE WHEN 1 THEN 2 END; END",
-                "SELECT 1",
-            ],
+            &["CREATE TEMP TRIGGER t BEGIN INSERT INTO a VALUES(1); SELECT CASE WHEN 1 THEN 2 END; END", "SELECT 1"],
         );
     }
 
@@ -411,10 +361,7 @@ mod tests {
     fn commands_and_errors() {
         check(".shell id\n", &["DotCommand"]);
         check("SELECT '\n.a', 1.5\n.b", &["DotCommand"]);
-        check(
-            "/****** CORRUPTION ERROR *******/\nSELECT 1;",
-            &["Error", "SELECT 1"],
-        );
+        check("/****** CORRUPTION ERROR *******/\nSELECT 1;", &["Error", "SELECT 1"]);
     }
 
     #[test]
@@ -426,10 +373,7 @@ mod tests {
             ("`a``b` ", "a`b", " "),
             ("[a\"b] ", "a\"b", " "),
         ] {
-            assert_eq!(
-                name_and_rest(text.as_bytes()),
-                Some((name.to_owned(), rest.as_bytes()))
-            );
+            assert_eq!(name_and_rest(text.as_bytes()), Some((name.to_owned(), rest.as_bytes())));
         }
         assert_eq!(name_and_rest(b"\"a"), None);
     }

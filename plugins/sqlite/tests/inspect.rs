@@ -16,8 +16,7 @@ fn inspect(format: &str, dump: &[u8], chunk: usize) -> Inspection {
         server_version: None,
         serve_at: None,
     };
-    let mut inspector =
-        <Sqlite as Engine>::Inspector::new(&request, &Artifact::new("x", "x/x", format));
+    let mut inspector = <Sqlite as Engine>::Inspector::new(&request, &Artifact::new("x", "x/x", format));
     inspector.open("");
     dump.chunks(chunk).for_each(|chunk| inspector.feed(chunk));
     inspector.finish()
@@ -40,11 +39,8 @@ fn sql() {
     let dump = include_bytes!("fixtures/dump.sql");
     let whole = inspect("sql", dump, usize::MAX);
     let rows = |rows: Option<u64>| rows.map_or("-".to_owned(), |rows| rows.to_string());
-    let objects: Vec<String> = whole
-        .objects
-        .iter()
-        .map(|object| format!("{} {} {}", object.kind, object.name, rows(object.rows)))
-        .collect();
+    let objects: Vec<String> =
+        whole.objects.iter().map(|object| format!("{} {} {}", object.kind, object.name, rows(object.rows))).collect();
     assert_eq!(objects.join("\n"), OBJECTS);
     assert!(whole.complete, "{:?}", whole.findings);
     assert_eq!(whole.findings, Vec::<String>::new());
@@ -62,12 +58,7 @@ fn a_dump_of_a_damaged_database() {
     let dump = "BEGIN TRANSACTION;\nCREATE TABLE t(a);\n/****** CORRUPTION ERROR *******/\n/****** database disk image is malformed ******/\nROLLBACK; -- due to errors\n";
     let inspection = inspect("sql", dump.as_bytes(), 5);
     assert!(!inspection.complete);
-    assert!(
-        inspection
-            .findings
-            .concat()
-            .contains("errors in the database")
-    );
+    assert!(inspection.findings.concat().contains("errors in the database"));
 }
 
 #[test]

@@ -2,10 +2,7 @@
 
 use std::fmt;
 
-use crate::{
-    Arg, ArgPiece, Backslash, Command, Encoding, EnvVar, OptionArg, PrivateFile, PrivatePiece,
-    Secret,
-};
+use crate::{Arg, ArgPiece, Backslash, Command, Encoding, EnvVar, OptionArg, PrivateFile, PrivatePiece, Secret};
 
 /// A file or directory below the private work directory. See [`path`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,13 +57,7 @@ impl From<Secret> for PrivatePiece {
 impl Command {
     /// A run of the tool that [`Description::tool`](crate::Description::tool) declared under this id.
     pub fn tool(id: impl Into<String>) -> Self {
-        Self {
-            tool: id.into(),
-            args: Vec::new(),
-            env: Vec::new(),
-            stdin: None,
-            ok: Vec::new(),
-        }
+        Self { tool: id.into(), args: Vec::new(), env: Vec::new(), stdin: None, ok: Vec::new() }
     }
 
     /// An argument that the engine's author wrote, never built from a request.
@@ -100,20 +91,14 @@ impl Command {
     /// `name=value` whose value is made of several pieces.
     #[must_use]
     pub fn option_of(mut self, name: &'static str, value: Vec<ArgPiece>) -> Self {
-        self.args.push(Arg::Option(OptionArg {
-            name: format!("{name}="),
-            value,
-        }));
+        self.args.push(Arg::Option(OptionArg { name: format!("{name}="), value }));
         self
     }
 
     /// `name value` as two items, for tools that know no `=`. The host refuses a value that starts with `-`.
     #[must_use]
     pub fn pair(mut self, name: &'static str, value: impl Into<ArgPiece>) -> Self {
-        self.args.push(Arg::Pair(OptionArg {
-            name: name.to_owned(),
-            value: vec![value.into()],
-        }));
+        self.args.push(Arg::Pair(OptionArg { name: name.to_owned(), value: vec![value.into()] }));
         self
     }
 
@@ -147,10 +132,7 @@ impl Command {
     /// An environment variable. The name must be declared with [`Description::env`](crate::Description::env).
     #[must_use]
     pub fn env(mut self, name: impl Into<String>, value: impl Into<PrivatePiece>) -> Self {
-        self.env.push(EnvVar {
-            name: name.into(),
-            value: vec![value.into()],
-        });
+        self.env.push(EnvVar { name: name.into(), value: vec![value.into()] });
         self
     }
 
@@ -213,10 +195,7 @@ fn private(value: &[PrivatePiece]) -> String {
 impl PrivateFile {
     /// A file of mode 0600 at this path below the work directory.
     pub fn new(path: impl Into<String>) -> Self {
-        Self {
-            path: path.into(),
-            content: Vec::new(),
-        }
+        Self { path: path.into(), content: Vec::new() }
     }
 
     /// Adds text.
@@ -244,45 +223,27 @@ impl PrivateFile {
 impl Secret {
     /// The secret as it is: for a file that holds nothing else.
     pub fn raw(name: impl Into<String>) -> Self {
-        Self {
-            name: name.into(),
-            encoding: Encoding::Raw,
-        }
+        Self { name: name.into(), encoding: Encoding::Raw }
     }
 
     /// Percent-encoded, for a component of a URL.
     pub fn percent(name: impl Into<String>) -> Self {
-        Self {
-            name: name.into(),
-            encoding: Encoding::Percent,
-        }
+        Self { name: name.into(), encoding: Encoding::Percent }
     }
 
     /// For the inside of a JSON string or of a double-quoted YAML string.
     pub fn json(name: impl Into<String>) -> Self {
-        Self {
-            name: name.into(),
-            encoding: Encoding::Json,
-        }
+        Self { name: name.into(), encoding: Encoding::Json }
     }
 
     /// A backslash before each character of `special`; a secret with one of `forbidden` is refused by name.
     pub fn backslash(name: impl Into<String>, special: &str, forbidden: &str) -> Self {
-        let encoding = Encoding::Backslash(Backslash {
-            special: special.to_owned(),
-            forbidden: forbidden.to_owned(),
-        });
-        Self {
-            name: name.into(),
-            encoding,
-        }
+        let encoding = Encoding::Backslash(Backslash { special: special.to_owned(), forbidden: forbidden.to_owned() });
+        Self { name: name.into(), encoding }
     }
 
     /// Each character of `special` written twice: `'` inside a quoted SQL string.
     pub fn doubled(name: impl Into<String>, special: &str) -> Self {
-        Self {
-            name: name.into(),
-            encoding: Encoding::Doubled(special.to_owned()),
-        }
+        Self { name: name.into(), encoding: Encoding::Doubled(special.to_owned()) }
     }
 }

@@ -4,11 +4,7 @@ use crate::{Description, Kind, Mode, NamedSecret, Purpose, ScopeKind, Setting, T
 
 impl Description {
     /// An engine by its short key, its name for people, and the plugin's own version.
-    pub fn new(
-        key: impl Into<String>,
-        name: impl Into<String>,
-        version: impl Into<String>,
-    ) -> Self {
+    pub fn new(key: impl Into<String>, name: impl Into<String>, version: impl Into<String>) -> Self {
         Self {
             key: key.into(),
             name: name.into(),
@@ -89,10 +85,7 @@ impl Description {
     /// A secret beside the password.
     #[must_use]
     pub fn secret(mut self, name: impl Into<String>, summary: impl Into<String>) -> Self {
-        self.secrets.push(NamedSecret {
-            name: name.into(),
-            summary: summary.into(),
-        });
+        self.secrets.push(NamedSecret { name: name.into(), summary: summary.into() });
         self
     }
 
@@ -127,8 +120,7 @@ impl Description {
     /// Flags of the dump tool that defeat stream mode.
     #[must_use]
     pub fn stream_conflicts<N: Into<String>>(mut self, flags: impl IntoIterator<Item = N>) -> Self {
-        self.stream_conflicts
-            .extend(flags.into_iter().map(Into::into));
+        self.stream_conflicts.extend(flags.into_iter().map(Into::into));
         self
     }
 }
@@ -179,12 +171,7 @@ impl Tool {
 
 impl Setting {
     fn new(name: &str, kind: Kind, summary: &str) -> Self {
-        Self {
-            name: name.to_owned(),
-            kind,
-            default: None,
-            summary: summary.to_owned(),
-        }
+        Self { name: name.to_owned(), kind, default: None, summary: summary.to_owned() }
     }
 
     /// Free text.
@@ -204,11 +191,7 @@ impl Setting {
 
     /// One of some words.
     pub fn choice(name: &str, words: &[&str], summary: &str) -> Self {
-        Self::new(
-            name,
-            Kind::Choice(words.iter().map(|&word| word.to_owned()).collect()),
-            summary,
-        )
+        Self::new(name, Kind::Choice(words.iter().map(|&word| word.to_owned()).collect()), summary)
     }
 
     /// The value where the user gives none.

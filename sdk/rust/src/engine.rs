@@ -5,8 +5,8 @@ use std::marker::PhantomData;
 
 use crate::bindings::exports::planb::engine::engine as guest;
 use crate::{
-    Answer, Artifact, BackupPlan, Description, Failure, Inspection, Query, QueryPlan, Request,
-    RestorePlan, RestoreRequest, ScratchPlan, SeedPlan,
+    Answer, Artifact, BackupPlan, Description, Failure, Inspection, Query, QueryPlan, Request, RestorePlan,
+    RestoreRequest, ScratchPlan, SeedPlan,
 };
 
 /// An engine: what Plan B knows of one kind of database.
@@ -34,19 +34,13 @@ pub trait Engine: 'static {
     /// How a question is put to a live server.
     fn plan_query(request: &Request, query: &Query) -> Result<QueryPlan, Failure> {
         let _ = request;
-        Err(Failure::unsupported(format!(
-            "this engine cannot answer {}",
-            query.name()
-        )))
+        Err(Failure::unsupported(format!("this engine cannot answer {}", query.name())))
     }
 
     /// Reads what the command of [`Engine::plan_query`] printed.
     fn read_query(query: &Query, stdout: &[u8]) -> Result<Answer, Failure> {
         let _ = stdout;
-        Err(Failure::unsupported(format!(
-            "this engine cannot answer {}",
-            query.name()
-        )))
+        Err(Failure::unsupported(format!("this engine cannot answer {}", query.name())))
     }
 
     /// Turns a tool's exit code and last words into a failure that says whose fault it was.
@@ -112,16 +106,8 @@ impl Inspector for NoInspector {
     }
 
     fn finish(self) -> Inspection {
-        let finding = if self.bytes {
-            "this engine does not look into its dumps"
-        } else {
-            "the dump is empty"
-        };
-        Inspection {
-            complete: self.bytes,
-            objects: Vec::new(),
-            findings: vec![finding.to_owned()],
-        }
+        let finding = if self.bytes { "this engine does not look into its dumps" } else { "the dump is empty" };
+        Inspection { complete: self.bytes, objects: Vec::new(), findings: vec![finding.to_owned()] }
     }
 }
 
@@ -214,10 +200,7 @@ impl<F: Filter> guest::GuestFilter for FilterCell<F> {
         Self(RefCell::new(Some(F::new(&request))))
     }
     fn push(&self, chunk: Vec<u8>) -> Result<Vec<u8>, Failure> {
-        self.0
-            .borrow_mut()
-            .as_mut()
-            .map_or_else(|| Err(finished()), |filter| filter.push(chunk))
+        self.0.borrow_mut().as_mut().map_or_else(|| Err(finished()), |filter| filter.push(chunk))
     }
     fn finish(&self) -> Result<Vec<u8>, Failure> {
         self.0.take().map_or_else(|| Err(finished()), F::finish)

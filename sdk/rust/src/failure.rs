@@ -5,13 +5,7 @@ use crate::{Blame, Failure, FailureCode};
 impl Failure {
     /// A failure with its code and whose fault it is. One sentence, without a full stop.
     pub fn new(code: FailureCode, blame: Blame, message: impl Into<String>) -> Self {
-        Self {
-            code,
-            blame,
-            message: message.into(),
-            hint: None,
-            retryable: false,
-        }
+        Self { code, blame, message: message.into(), hint: None, retryable: false }
     }
 
     /// A setting, or a combination of some, is not possible.
@@ -61,10 +55,8 @@ impl Failure {
 
     /// What is left to say of a tool that failed in a way the engine does not know: its last line.
     pub fn of_tool(tool: &str, code: Option<i32>, stderr: &str) -> Self {
-        let how = code.map_or_else(
-            || "was ended by a signal".to_owned(),
-            |code| format!("ended with exit code {code}"),
-        );
+        let how =
+            code.map_or_else(|| "was ended by a signal".to_owned(), |code| format!("ended with exit code {code}"));
         let killed = Self::tool(format!("{tool} {how} and said nothing"));
         match last_line(stderr) {
             None if code.is_none() => killed.hint("if nobody stopped it, look for the kernel's OOM killer (dmesg)"),
@@ -97,15 +89,8 @@ impl Failure {
 
 /// The last line that says anything, cut to a length that fits into a message.
 fn last_line(stderr: &str) -> Option<String> {
-    let line = stderr
-        .lines()
-        .map(str::trim)
-        .rfind(|line| !line.is_empty())?;
-    Some(if line.chars().count() > 300 {
-        line.chars().take(300).chain(['…']).collect()
-    } else {
-        line.to_owned()
-    })
+    let line = stderr.lines().map(str::trim).rfind(|line| !line.is_empty())?;
+    Some(if line.chars().count() > 300 { line.chars().take(300).chain(['…']).collect() } else { line.to_owned() })
 }
 
 #[cfg(test)]
@@ -114,14 +99,8 @@ mod tests {
 
     #[test]
     fn last_words() {
-        assert_eq!(
-            Failure::of_tool("t", Some(3), "a\nb: no\n\n").message,
-            "t ended with exit code 3: b: no"
-        );
-        assert_eq!(
-            Failure::of_tool("t", None, " ").message,
-            "t was ended by a signal and said nothing"
-        );
+        assert_eq!(Failure::of_tool("t", Some(3), "a\nb: no\n\n").message, "t ended with exit code 3: b: no");
+        assert_eq!(Failure::of_tool("t", None, " ").message, "t was ended by a signal and said nothing");
         assert!(Failure::of_tool("t", None, &"é".repeat(9000)).message.len() < 700);
     }
 }

@@ -114,11 +114,10 @@ pub mod quote;
 mod request;
 
 pub use bindings::planb::engine::types::{
-    Answer, Arg, ArgPiece, Artifact, Backslash, BackupPlan, Blame, Command, Connection,
-    Description, Encoding, EnvVar, Failure, FailureCode, FoundTool, Input, Inspection, Kind, Mode,
-    NamedSecret, Object, OptionArg, Output, PrivateFile, PrivatePiece, Purpose, Query, QueryPlan,
-    Request, RestorePlan, RestoreRequest, Scope, ScopeKind, ScratchPlan, Secret, SeedPlan, Setting,
-    Sink, Source, StdoutSource, TargetState, Tool, Trim,
+    Answer, Arg, ArgPiece, Artifact, Backslash, BackupPlan, Blame, Command, Connection, Description, Encoding, EnvVar,
+    Failure, FailureCode, FoundTool, Input, Inspection, Kind, Mode, NamedSecret, Object, OptionArg, Output,
+    PrivateFile, PrivatePiece, Purpose, Query, QueryPlan, Request, RestorePlan, RestoreRequest, Scope, ScopeKind,
+    ScratchPlan, Secret, SeedPlan, Setting, Sink, Source, StdoutSource, TargetState, Tool, Trim,
 };
 pub use command::{WorkPath, path};
 pub use engine::{Engine, Filter, Inspector, NoFilter, NoInspector};
@@ -142,7 +141,7 @@ macro_rules! export_engine {
         #[allow(unsafe_code, clippy::all, clippy::pedantic, reason = "the generated glue of the component model")]
         const _: () = {
             type Exported = $crate::__private::Exported<$engine>;
-            $crate::__private::bindings::export!(Exported with_types_in $crate::__private::bindings);
+    $crate::__private::bindings::export!(Exported with_types_in $crate::__private::bindings);
         };
     };
 }

@@ -21,10 +21,7 @@ impl Default for Lines {
 impl Lines {
     /// Lines of at most this many bytes.
     pub fn with_limit(limit: usize) -> Self {
-        Self {
-            held: Vec::new(),
-            limit,
-        }
+        Self { held: Vec::new(), limit }
     }
 
     /// Calls `line` with each line that ends in this chunk, without its newline.
@@ -51,8 +48,7 @@ impl Lines {
 
     fn hold(&mut self, bytes: &[u8]) {
         let room = self.limit.saturating_sub(self.held.len());
-        self.held
-            .extend_from_slice(bytes.get(..room).unwrap_or(bytes));
+        self.held.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
     }
 }
 
@@ -69,11 +65,7 @@ mod tests {
             for chunk in text.chunks(size) {
                 lines.feed(chunk, |line| seen.push(line.to_vec()));
             }
-            assert_eq!(
-                seen,
-                [&b"one"[..], b"", b"two three", b""],
-                "chunks of {size}"
-            );
+            assert_eq!(seen, [&b"one"[..], b"", b"two three", b""], "chunks of {size}");
             assert_eq!(lines.rest(), b"four");
         }
     }

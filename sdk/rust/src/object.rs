@@ -5,11 +5,7 @@ use crate::Object;
 impl Object {
     /// An object by the engine's word for its kind and its qualified name; its rows are not known.
     pub fn new(kind: impl Into<String>, name: impl Into<String>) -> Self {
-        Self {
-            kind: kind.into(),
-            name: name.into(),
-            rows: None,
-        }
+        Self { kind: kind.into(), name: name.into(), rows: None }
     }
 
     /// Says how many rows it has.

@@ -1,23 +1,13 @@
 //! Builders of whole plans.
 
 use crate::{
-    Artifact, BackupPlan, Command, Input, Output, PrivateFile, QueryPlan, RestorePlan, Sink,
-    Source, StdoutSource, Trim,
+    Artifact, BackupPlan, Command, Input, Output, PrivateFile, QueryPlan, RestorePlan, Sink, Source, StdoutSource, Trim,
 };
 
 impl Artifact {
     /// An uncompressed artifact; the extension comes without its dot.
-    pub fn new(
-        extension: impl Into<String>,
-        media_type: impl Into<String>,
-        format: impl Into<String>,
-    ) -> Self {
-        Self {
-            extension: extension.into(),
-            media_type: media_type.into(),
-            compressed: false,
-            format: format.into(),
-        }
+    pub fn new(extension: impl Into<String>, media_type: impl Into<String>, format: impl Into<String>) -> Self {
+        Self { extension: extension.into(), media_type: media_type.into(), compressed: false, format: format.into() }
     }
 
     /// Says whether the bytes are compressed already, so that the host adds no compression of its own.
@@ -31,57 +21,26 @@ impl Artifact {
 impl BackupPlan {
     /// The dump is what the command writes to its stdout.
     pub fn stdout(command: Command, artifact: Artifact) -> Self {
-        Self::of(
-            Source::Stdout(StdoutSource {
-                command,
-                trim: None,
-            }),
-            artifact,
-        )
+        Self::of(Source::Stdout(StdoutSource { command, trim: None }), artifact)
     }
 
     /// The same, without the tool's own noise at the ends.
     pub fn trimmed_stdout(command: Command, trim: Trim, artifact: Artifact) -> Self {
-        Self::of(
-            Source::Stdout(StdoutSource {
-                command,
-                trim: Some(trim),
-            }),
-            artifact,
-        )
+        Self::of(Source::Stdout(StdoutSource { command, trim: Some(trim) }), artifact)
     }
 
     /// The dump is a file that the command leaves at this path below the work directory.
     pub fn from_file(command: Command, path: impl Into<String>, artifact: Artifact) -> Self {
-        Self::of(
-            Source::File(Output {
-                command,
-                path: path.into(),
-            }),
-            artifact,
-        )
+        Self::of(Source::File(Output { command, path: path.into() }), artifact)
     }
 
     /// The dump is a directory that the command leaves at this path below the work directory.
     pub fn from_tree(command: Command, path: impl Into<String>, artifact: Artifact) -> Self {
-        Self::of(
-            Source::Tree(Output {
-                command,
-                path: path.into(),
-            }),
-            artifact,
-        )
+        Self::of(Source::Tree(Output { command, path: path.into() }), artifact)
     }
 
     fn of(source: Source, artifact: Artifact) -> Self {
-        Self {
-            files: Vec::new(),
-            prepare: Vec::new(),
-            source,
-            cleanup: Vec::new(),
-            artifact,
-            warnings: Vec::new(),
-        }
+        Self { files: Vec::new(), prepare: Vec::new(), source, cleanup: Vec::new(), artifact, warnings: Vec::new() }
     }
 
     /// Adds private files, written before the first command.
@@ -121,18 +80,12 @@ impl RestorePlan {
 
     /// The command finds the dump as a file at this path below the work directory.
     pub fn from_file(command: Command, path: impl Into<String>) -> Self {
-        Self::of(Sink::File(Input {
-            command,
-            path: path.into(),
-        }))
+        Self::of(Sink::File(Input { command, path: path.into() }))
     }
 
     /// The command finds the dump as a directory at this path below the work directory.
     pub fn from_tree(command: Command, path: impl Into<String>) -> Self {
-        Self::of(Sink::Tree(Input {
-            command,
-            path: path.into(),
-        }))
+        Self::of(Sink::Tree(Input { command, path: path.into() }))
     }
 
     fn of(sink: Sink) -> Self {
@@ -193,10 +146,7 @@ impl RestorePlan {
 impl QueryPlan {
     /// One command, whose stdout holds the answer.
     pub fn new(command: Command) -> Self {
-        Self {
-            files: Vec::new(),
-            command,
-        }
+        Self { files: Vec::new(), command }
     }
 
     /// Adds private files, written before the command.

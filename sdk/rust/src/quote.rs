@@ -20,9 +20,7 @@ pub fn conninfo_value(value: &str) -> String {
 pub fn percent(value: &str, keep: &str) -> String {
     let mut encoded = String::with_capacity(value.len());
     for byte in value.bytes() {
-        let plain = byte.is_ascii_alphanumeric()
-            || b"-._~".contains(&byte)
-            || keep.as_bytes().contains(&byte);
+        let plain = byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) || keep.as_bytes().contains(&byte);
         if plain {
             encoded.push(char::from(byte));
         } else {

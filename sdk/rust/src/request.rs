@@ -7,11 +7,7 @@ use crate::{Connection, Failure, FailureCode, Query, Request, Scope};
 impl Request {
     /// The value of a setting: the user's, or the declared default.
     pub fn setting(&self, name: &str) -> Option<&str> {
-        self.settings
-            .iter()
-            .rev()
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value.as_str())
+        self.settings.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
     /// Whether a toggle is on. One that is not set is off.
@@ -19,26 +15,19 @@ impl Request {
         match self.setting(name) {
             None | Some("false" | "no" | "off" | "0" | "") => Ok(false),
             Some("true" | "yes" | "on" | "1") => Ok(true),
-            Some(other) => Err(Failure::settings(format!(
-                "setting {name} is a toggle and cannot be {other:?}"
-            ))
-            .hint(format!("say --option {name}=true or {name}=false"))),
+            Some(other) => Err(Failure::settings(format!("setting {name} is a toggle and cannot be {other:?}"))
+                .hint(format!("say --option {name}=true or {name}=false"))),
         }
     }
 
     /// The value of a setting that is a whole number.
     pub fn number(&self, name: &str) -> Result<Option<u32>, Failure> {
         let parse = |value: &str| {
-            value.parse().map_err(|_| {
-                Failure::settings(format!(
-                    "setting {name} has to be a whole number, not {value:?}"
-                ))
-            })
+            value
+                .parse()
+                .map_err(|_| Failure::settings(format!("setting {name} has to be a whole number, not {value:?}")))
         };
-        self.setting(name)
-            .filter(|value| !value.is_empty())
-            .map(parse)
-            .transpose()
+        self.setting(name).filter(|value| !value.is_empty()).map(parse).transpose()
     }
 
     /// The value of a parameter of the URL's query.
@@ -55,12 +44,8 @@ impl Request {
     pub fn database(&self) -> Result<&str, Failure> {
         match &self.scope {
             Scope::Database(name) => Ok(name),
-            Scope::All => Err(Failure::unsupported(
-                "this needs one database, not a whole server",
-            )),
-            Scope::Globals => Err(Failure::unsupported(
-                "this needs one database, not what belongs to the server",
-            )),
+            Scope::All => Err(Failure::unsupported("this needs one database, not a whole server")),
+            Scope::Globals => Err(Failure::unsupported("this needs one database, not what belongs to the server")),
         }
     }
 
@@ -71,12 +56,7 @@ impl Request {
 
     /// The version that a found tool printed.
     pub fn tool_version(&self, id: &str) -> Option<Version> {
-        self.tools
-            .iter()
-            .find(|tool| tool.id == id)?
-            .version
-            .as_deref()
-            .and_then(Version::parse)
+        self.tools.iter().find(|tool| tool.id == id)?.version.as_deref().and_then(Version::parse)
     }
 
     /// A failure where the host did not find a tool.
@@ -85,9 +65,7 @@ impl Request {
             return Ok(());
         }
         let failure = Failure::tool(format!("{id} is not installed")).code(FailureCode::ToolUnfit);
-        Err(failure.hint(format!(
-            "install {install_hint}, or point --tool-path {id}=/path/to/{id} at it"
-        )))
+        Err(failure.hint(format!("install {install_hint}, or point --tool-path {id}=/path/to/{id} at it")))
     }
 
     /// The server's version, where the host asked for it.
@@ -99,23 +77,12 @@ impl Request {
 impl Connection {
     /// A connection of which nothing is known yet.
     pub fn empty() -> Self {
-        Self {
-            host: None,
-            port: None,
-            socket: None,
-            user: None,
-            secrets: Vec::new(),
-            params: Vec::new(),
-        }
+        Self { host: None, port: None, socket: None, user: None, secrets: Vec::new(), params: Vec::new() }
     }
 
     /// The value of a parameter of the URL's query.
     pub fn param(&self, name: &str) -> Option<&str> {
-        self.params
-            .iter()
-            .rev()
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value.as_str())
+        self.params.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 }
 
@@ -146,11 +113,7 @@ pub struct Version {
 impl Version {
     /// A version of three numbers.
     pub const fn new(major: u32, minor: u32, patch: u32) -> Self {
-        Self {
-            major,
-            minor,
-            patch,
-        }
+        Self { major, minor, patch }
     }
 
     /// The first version number in a text; none where it holds no digit.
@@ -159,9 +122,7 @@ impl Version {
         let mut rest = text.get(start..)?;
         let mut numbers = [0; 3];
         for number in &mut numbers {
-            let end = rest
-                .find(|c: char| !c.is_ascii_digit())
-                .unwrap_or(rest.len());
+            let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
             let (digits, after) = rest.split_at(end);
             *number = digits.parse().ok()?;
             rest = match after.strip_prefix('.') {
@@ -170,11 +131,7 @@ impl Version {
             };
         }
         let [major, minor, patch] = numbers;
-        Some(Self {
-            major,
-            minor,
-            patch,
-        })
+        Some(Self { major, minor, patch })
     }
 }
 
@@ -195,10 +152,7 @@ mod tests {
     #[test]
     fn versions_as_tools_print_them() {
         let parse = |text| Version::parse(text).map(|version| version.to_string());
-        assert_eq!(
-            parse("pg_dump (PostgreSQL) 15.20 (Debian 15.20-0+deb12u1)").as_deref(),
-            Some("15.20")
-        );
+        assert_eq!(parse("pg_dump (PostgreSQL) 15.20 (Debian 15.20-0+deb12u1)").as_deref(), Some("15.20"));
         assert_eq!(parse("17beta1").as_deref(), Some("17.0"));
         assert_eq!(parse("3.40.1 2022-12-28").as_deref(), Some("3.40.1"));
         assert_eq!(parse("18.").as_deref(), Some("18.0"));

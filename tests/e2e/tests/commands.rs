@@ -1,6 +1,11 @@
 //! What the commands print: help, plans, JSON, completions, and the usual mistakes.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, missing_docs, reason = "tests")]
 #![allow(clippy::disallowed_methods, reason = "the tests make databases by sqlite3")]
+#![allow(
+    clippy::semicolon_if_nothing_returned,
+    clippy::needless_raw_string_hashes,
+    reason = "short snapshots, as insta writes them"
+)]
 
 use std::path::Path;
 use std::process::Command;
@@ -38,6 +43,7 @@ fn stable(folder: &Path, body: impl FnOnce()) {
     settings.add_filter(r"\b3\.\d+\.\d+\b", "[version]");
     settings.add_filter(r#""(duration_ms|stored_bytes|bytes)": \d+"#, "\"$1\": [number]");
     settings.add_filter(r"\b\d+ ms\b", "[n] ms");
+    settings.add_filter(r"\b\d+ stored\b", "[n] stored");
     settings.bind(body);
 }
 
@@ -48,11 +54,23 @@ fn regex(path: &Path) -> String {
 #[test]
 fn help_names_the_commands_and_exit_codes() {
     let output = planb(Path::new("/"), &["--help"]).ok();
-    for word in ["run ", "restore ", "list ", "show ", "verify ", "databases ", "plan ", "plugin ", "completions ", "Exit codes:"] {
+    for word in [
+        "run ",
+        "restore ",
+        "list ",
+        "show ",
+        "verify ",
+        "databases ",
+        "plan ",
+        "plugin ",
+        "completions ",
+        "Exit codes:",
+    ] {
         assert!(output.stdout.contains(word), "{word} in {output:?}");
     }
     let output = planb(Path::new("/"), &["run", "--help"]).ok();
-    for word in ["--db <URL>", "--to <URL>", "--password-file", "--compress", "--encrypt-to", "--dry-run", "Examples:"] {
+    for word in ["--db <URL>", "--to <URL>", "--password-file", "--compress", "--encrypt-to", "--dry-run", "Examples:"]
+    {
         assert!(output.stdout.contains(word), "{word} in {output:?}");
     }
     assert!(!output.stdout.contains("--password <"), "a password on the command line is seen by everybody");
@@ -74,32 +92,139 @@ fn completions_for_each_shell() {
     planb(Path::new("/"), &["completions", "sh"]).expect_code(2);
 }
 
-macro_rules! refused {
-    ($name:ident, $args:expr, @$snapshot:literal) => {
-        #[test]
-        fn $name() {
-            skip!(provision::apt(&["sqlite3"]));
-            let folder = sample();
-            let output = planb(folder.path(), &$args).expect_code(2);
-            assert_eq!(output.stdout, "", "stdout is for data");
-            assert!(!folder.path().join("store").exists());
-            stable(folder.path(), || assert_snapshot!(output.stderr, @$snapshot));
-        }
-    };
+/// Runs a command that is refused with this exit code, and looks at what it says.
+fn refused(code: i32, args: &[&str], look: impl FnOnce(&str)) {
+    skip!(provision::apt(&["sqlite3"]));
+    let folder = sample();
+    let output = planb(folder.path(), args);
+    assert!(output.code == Some(code), "{output:?}");
+    assert_eq!(output.stdout, "", "stdout is for data");
+    stable(folder.path(), || look(&output.stderr));
+    assert!(!folder.path().join("store").exists(), "nothing is made of a command that is refused");
 }
 
-refused!(no_store, ["run", "--db", "sqlite:app.db"], @"");
-refused!(no_database, ["run", "--to", "store"], @"");
-refused!(an_unknown_flag, ["run", "--db", "sqlite:app.db", "--too", "store"], @"");
-refused!(an_unknown_command, ["backup", "--db", "sqlite:app.db"], @"");
-refused!(an_unknown_option, ["run", "--db", "sqlite:app.db", "--to", "store", "--option", "formt=sql"], @"");
-refused!(a_wrong_value_of_an_option, ["run", "--db", "sqlite:app.db", "--to", "store", "--option", "format=xml"], @"");
-refused!(an_unknown_parameter, ["run", "--db", "postgresql://a@127.0.0.1:1/b?sslmod=require", "--to", "store"], @"");
-refused!(an_unknown_plugin, ["run", "--plugin", "postgre", "--db", "postgresql://a@h/b", "--to", "store"], @"");
-refused!(an_unknown_scheme, ["run", "--db", "sqllite:app.db", "--to", "store"], @"");
-refused!(an_unknown_store, ["run", "--db", "sqlite:app.db", "--to", "s4://bucket"], @"");
-refused!(an_unknown_compression, ["run", "--db", "sqlite:app.db", "--to", "store", "--compress", "zstd:99"], @"");
-refused!(an_unknown_token, ["run", "--db", "sqlite:app.db", "--to", "store", "--name", "{dbb}-{date}"], @"");
+#[test]
+fn no_store() {
+    refused(2, &["run", "--db", "sqlite:app.db"], |said| {
+        assert_snapshot!(said, @r#"
+    error (settings): where to? --to is missing
+    hint: for example --to /backups, or --to s3://bucket/prefix
+    "#)
+    });
+}
+
+#[test]
+fn no_database() {
+    refused(2, &["run", "--to", "store"], |said| {
+        assert_snapshot!(said, @r#"
+    error (settings): which engine? Neither --plugin nor a URL's scheme tells it
+    hint: for example --plugin postgres --db postgresql://app@db.example/orders; planb plugin list shows the engines
+    "#)
+    });
+}
+
+#[test]
+fn an_unknown_flag() {
+    refused(2, &["run", "--db", "sqlite:app.db", "--too", "store"], |said| {
+        assert_snapshot!(said, @r#"
+    error: unexpected argument '--too' found
+
+      tip: a similar argument exists: '--to'
+      tip: to pass '--too' as a value, use '-- --too'
+
+    Usage: planb run --db <URL> --to <URL> [-- <EXTRA ARGS>...]
+
+    For more information, try '--help'.
+    "#)
+    });
+}
+
+#[test]
+fn an_unknown_command() {
+    refused(2, &["backup", "--db", "sqlite:app.db"], |said| {
+        assert_snapshot!(said, @r#"
+    error: unrecognized subcommand 'backup'
+
+    Usage: planb [OPTIONS] <COMMAND>
+
+    For more information, try '--help'.
+    "#)
+    });
+}
+
+#[test]
+fn an_unknown_option() {
+    refused(
+        2,
+        &["run", "--db", "sqlite:app.db", "--to", "store", "--option", "formt=sql"],
+        |said| assert_snapshot!(said, @r#"error (settings): the SQLite engine has no option `formt`; did you mean `format`?"#),
+    );
+}
+
+#[test]
+fn a_wrong_value_of_an_option() {
+    refused(
+        2,
+        &["run", "--db", "sqlite:app.db", "--to", "store", "--option", "format=xml"],
+        |said| assert_snapshot!(said, @r#"error (settings): the option `format` takes one of sql, binary, not "xml""#),
+    );
+}
+
+#[test]
+fn an_unknown_parameter() {
+    refused(
+        2,
+        &["run", "--db", "postgresql://a@127.0.0.1:1/b?sslmod=require", "--to", "store"],
+        |said| assert_snapshot!(said, @r#"error (settings): the PostgreSQL engine does not know the parameter `sslmod` of the database URL; did you mean `sslmode`?"#),
+    );
+}
+
+#[test]
+fn an_unknown_plugin() {
+    refused(4, &["run", "--plugin", "postgre", "--db", "postgresql://a@h/b", "--to", "store"], |said| {
+        assert_snapshot!(said, @r#"
+    error (settings): there is no plugin "postgre"; looked for postgre.wasm in [plugins]
+    hint: planb plugin list shows what is there; --plugin-dir names another folder
+    "#)
+    });
+}
+
+#[test]
+fn an_unknown_scheme() {
+    refused(2, &["run", "--db", "sqllite:app.db", "--to", "store"], |said| {
+        assert_snapshot!(said, @r#"
+    error (settings): no plugin here knows databases of the kind `sqllite:`
+    hint: planb plugin list shows the engines; --plugin names one
+    "#)
+    });
+}
+
+#[test]
+fn an_unknown_store() {
+    refused(
+        2,
+        &["run", "--db", "sqlite:app.db", "--to", "s4://bucket"],
+        |said| assert_snapshot!(said, @r#"error (settings): the store s4://bucket: planb knows no stores of the kind `s4:`; known are file, s3, gs and azblob"#),
+    );
+}
+
+#[test]
+fn an_unknown_compression() {
+    refused(
+        2,
+        &["run", "--db", "sqlite:app.db", "--to", "store", "--compress", "zstd:99"],
+        |said| assert_snapshot!(said, @r#"error (settings): "zstd:99" is not a compression: use zstd[:1-22], gzip[:1-9], none or native"#),
+    );
+}
+
+#[test]
+fn an_unknown_token() {
+    refused(
+        2,
+        &["run", "--db", "sqlite:app.db", "--to", "store", "--name", "{dbb}-{date}"],
+        |said| assert_snapshot!(said, @r#"error (settings): the name template "{dbb}-{date}" has an unknown token {dbb}; known are {db} {engine} {date} {time} {ts} {timestamp} {uuid}"#),
+    );
+}
 
 #[test]
 fn a_plan_does_nothing() {
@@ -107,12 +232,17 @@ fn a_plan_does_nothing() {
     let folder = sample();
     let plan = planb(folder.path(), &["plan", "--db", "sqlite:app.db", "--to", "store"]).ok();
     let dry = planb(folder.path(), &["run", "--dry-run", "--db", "sqlite:app.db", "--to", "store"]).ok();
-    assert!(!folder.path().join("store").exists());
     stable(folder.path(), || {
-        assert_snapshot!(plan.stdout, @"");
-        assert_snapshot!(dry.stdout, @"");
+        assert_snapshot!(plan.stdout, @r#"
+        would back up [folder]/app.db (sqlite, mode stream, server [version])
+          run           [sqlite3] -batch -bail 'file:[folder]/app.db?mode=rw' '.timeout 10000' BEGIN 'SELECT '\''PRAGMA encoding='\'''\'''\'' || encoding || '\'''\'''\'';'\'' FROM pragma_encoding UNION ALL SELECT '\''PRAGMA user_version='\'' || user_version || '\'';'\'' FROM pragma_user_version UNION ALL SELECT '\''PRAGMA application_id='\'' || application_id || '\'';'\'' FROM pragma_application_id' .dump
+          write         file://[folder]/store/app-[stamp].sql.zst
+        "#);
+        assert_eq!(dry.stdout, plan.stdout);
     });
-    let json = planb(folder.path(), &["plan", "--output", "json", "--db", "sqlite:app.db", "--to", "store"]).ok().json();
+    assert!(!folder.path().join("store").exists(), "a plan makes no folder");
+    let json =
+        planb(folder.path(), &["plan", "--output", "json", "--db", "sqlite:app.db", "--to", "store"]).ok().json();
     assert!(json.is_object(), "{json}");
 }
 
@@ -126,19 +256,178 @@ fn the_life_of_a_backup_as_json() {
         output.json();
         output.stdout
     };
-    let empty = planb(folder.path(), &["list", "--from", "store", "--output", "json"]);
     let run = json(&["run", "--db", "sqlite:app.db", "--to", "store", "--label", "why=test"]);
     let list = json(&["list", "--from", "store"]);
     let show = json(&["show", "latest", "--from", "store"]);
     let verify = json(&["verify", "latest", "--from", "store"]);
     let restore = json(&["restore", "latest", "--from", "store", "--db", "sqlite:copy.db"]);
-    eprintln!("{empty:?}");
     stable(folder.path(), || {
-        assert_snapshot!(run, @"");
-        assert_snapshot!(list, @"");
-        assert_snapshot!(show, @"");
-        assert_snapshot!(verify, @"");
-        assert_snapshot!(restore, @"");
+        assert_snapshot!(run, @r#"
+        {
+          "database": "[folder]/app.db",
+          "duration_ms": [number],
+          "engine": "sqlite",
+          "id": "[id]",
+          "inspection": {
+            "complete": true,
+            "findings": [],
+            "objects": [
+              {
+                "kind": "table",
+                "name": "t",
+                "rows": 2
+              },
+              {
+                "kind": "table",
+                "name": "u",
+                "rows": 0
+              }
+            ]
+          },
+          "plain_bytes": 227,
+          "plain_sha256": "[digest]",
+          "started_at": "[time]",
+          "status": "success",
+          "stored_bytes": [number],
+          "stored_sha256": "[digest]",
+          "stores": [
+            {
+              "error": null,
+              "key": "app-[stamp].sql.zst",
+              "status": "success",
+              "url": "file://[folder]/store"
+            }
+          ],
+          "warnings": []
+        }
+        "#);
+        assert_snapshot!(list, @r#"
+        [
+          {
+            "created_at": "[time]",
+            "database": "[folder]/app.db",
+            "engine": "sqlite",
+            "id": "[id]",
+            "key": "app-[stamp].sql.zst",
+            "labels": {
+              "why": "test"
+            },
+            "plain_bytes": 227,
+            "scope": "database",
+            "status": "success",
+            "stored_bytes": [number]
+          }
+        ]
+        "#);
+        assert_snapshot!(show, @r#"
+        {
+          "artifact": {
+            "compressed": false,
+            "extension": "sql",
+            "format": "sql",
+            "media_type": "application/sql"
+          },
+          "compression": "zstd:3",
+          "created_at": "[time]",
+          "database": "[folder]/app.db",
+          "engine": "sqlite",
+          "files": [
+            {
+              "path": "",
+              "plain_bytes": 227,
+              "plain_sha256": "[digest]",
+              "stored_bytes": [number],
+              "stored_sha256": "[digest]",
+              "volumes": [
+                {
+                  "bytes": [number],
+                  "key": "app-[stamp].sql.zst"
+                }
+              ]
+            }
+          ],
+          "finished_at": "[time]",
+          "id": "[id]",
+          "inspection": {
+            "complete": true,
+            "findings": [],
+            "objects": [
+              {
+                "kind": "table",
+                "name": "t",
+                "rows": 2
+              },
+              {
+                "kind": "table",
+                "name": "u",
+                "rows": 0
+              }
+            ]
+          },
+          "labels": {
+            "why": "test"
+          },
+          "mode": "stream",
+          "options": {
+            "busy-timeout": "10000",
+            "format": "sql",
+            "preserve-rowids": "false"
+          },
+          "plain_bytes": 227,
+          "plain_sha256": "[digest]",
+          "planb_version": "0.1.0",
+          "plugin": {
+            "name": "SQLite",
+            "sha256": "[digest]",
+            "version": "0.1.0"
+          },
+          "schema": "planb.manifest/v1",
+          "scope": "database",
+          "server_version": "[version]",
+          "stored_bytes": [number],
+          "stored_sha256": "[digest]",
+          "tools": [
+            {
+              "id": "sqlite3",
+              "path": "[sqlite3]",
+              "version": "[version]"
+            }
+          ],
+          "warnings": []
+        }
+        "#);
+        assert_snapshot!(verify, @r#"
+        {
+          "checks": [
+            {
+              "detail": "227 bytes plain, [n] stored",
+              "name": "digests",
+              "ok": true
+            },
+            {
+              "detail": "complete, 2 objects, 2 rows",
+              "name": "inspection",
+              "ok": true
+            }
+          ],
+          "id": "[id]",
+          "ok": true,
+          "warnings": []
+        }
+        "#);
+        assert_snapshot!(restore, @r#"
+        {
+          "database": "[folder]/app.db",
+          "digest_checked": "before",
+          "duration_ms": [number],
+          "engine": "sqlite",
+          "id": "[id]",
+          "plain_bytes": 227,
+          "status": "success",
+          "target": "[folder]/copy.db",
+          "warnings": []
+        }
+        "#);
     });
 }
 
@@ -173,9 +462,18 @@ fn a_backup_that_is_not_there() {
     let empty = planb(folder.path(), &["show", "latest", "--from", "elsewhere"]);
     assert!(matches!(empty.code, Some(1 | 2)), "{empty:?}");
     stable(folder.path(), || {
-        assert_snapshot!(never.stderr, @"");
-        assert_snapshot!(before.stderr, @"");
-        assert_snapshot!(empty.stderr, @"");
+        assert_snapshot!(never.stderr, @r#"
+        error (settings): no backup has an id that starts with "00000000000"
+        hint: planb list shows what there is
+        "#);
+        assert_snapshot!(before.stderr, @r#"
+        error (settings): there is no backup at or before [time]
+        hint: planb list shows what there is
+        "#);
+        assert_snapshot!(empty.stderr, @r#"
+        error (storage): opening file://[folder]/elsewhere: it is not there (No such file or directory (os error 2))
+        hint: check the path; for a new store, write a backup to it first
+        "#);
     });
 }
 
@@ -183,7 +481,19 @@ fn a_backup_that_is_not_there() {
 fn names_and_labels() {
     skip!(provision::apt(&["sqlite3"]));
     let folder = sample();
-    let args = ["run", "--output", "json", "--db", "sqlite:app.db", "--to", "store", "--name", "x-{engine}-{db}", "--label", "a=b=c"];
+    let args = [
+        "run",
+        "--output",
+        "json",
+        "--db",
+        "sqlite:app.db",
+        "--to",
+        "store",
+        "--name",
+        "x-{engine}-{db}",
+        "--label",
+        "a=b=c",
+    ];
     let run = planb(folder.path(), &args).ok().json();
     assert!(run["stores"][0]["key"].as_str().unwrap().starts_with("x-sqlite-app"), "{run}");
     let list = planb(folder.path(), &["list", "--from", "store", "--output", "json"]).ok().json();

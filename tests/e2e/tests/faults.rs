@@ -1,5 +1,12 @@
 //! What goes wrong with disks, objects and tools: each with its own words and exit code, nothing listed, nothing left.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, missing_docs, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    missing_docs,
+    reason = "tests"
+)]
 
 mod support;
 
@@ -9,8 +16,8 @@ use std::process::Command;
 
 use planb_harness::{Output, Planb, provision, skip};
 use support::{
-    assert_bare, assert_empty, assert_nothing_listed, backed_up, dump, fake_sqlite3, folder, keys, large, list, manifest,
-    restore, run, small, sqlite3, verify,
+    assert_bare, assert_empty, assert_nothing_listed, backed_up, dump, fake_sqlite3, folder, keys, large, list,
+    manifest, restore, run, small, sqlite3, verify,
 };
 
 /// A small disk in memory.
@@ -158,7 +165,8 @@ fn a_forged_manifest_leads_nowhere() {
         listed.says(&["cannot be read"]);
         let target = at.path().join("target.db");
         for backup in ["latest", id] {
-            let restore = Planb::new().args(["restore", backup, "--from", &from, "--db", &support::sqlite_url(&target)]);
+            let restore =
+                Planb::new().args(["restore", backup, "--from", &from, "--db", &support::sqlite_url(&target)]);
             let done = restore.run();
             assert!(matches!(done.code, Some(1 | 5)), "{done:?}");
             assert!(!target.exists(), "{forged}");
@@ -257,7 +265,8 @@ fn with_tool(body: &str, more: &[&str], code: i32) -> Output {
     let tool = fake_sqlite3(at.path(), body);
     let (work, store) = (at.path().join("work"), at.path().join("store"));
     let tool = format!("sqlite3={}", tool.display());
-    let done = run(&db).args(["--tool-path", &tool]).args(more).arg("--work-dir").arg(&work).arg("--to").arg(&store).run();
+    let done =
+        run(&db).args(["--tool-path", &tool]).args(more).arg("--work-dir").arg(&work).arg("--to").arg(&store).run();
     let done = done.expect_code(code);
     assert_bare(&work);
     let left = support::processes_with(&work.display().to_string());
@@ -272,8 +281,11 @@ fn with_tool(body: &str, more: &[&str], code: i32) -> Output {
 #[test]
 fn a_tool_that_fails_after_all_its_output() {
     skip!(provision::apt(&["sqlite3"]));
-    with_tool("sqlite3 \"$@\"; echo 'the disk went away' >&2; exit 1", &[], 1)
-        .says(&["(tool)", "exit code 1", "the disk went away"]);
+    with_tool("sqlite3 \"$@\"; echo 'the disk went away' >&2; exit 1", &[], 1).says(&[
+        "(tool)",
+        "exit code 1",
+        "the disk went away",
+    ]);
     with_tool("sqlite3 \"$@\"; kill -SEGV $$", &[], 1).says(&["(tool)", "killed by signal 11"]);
 }
 
@@ -339,6 +351,12 @@ fn a_tool_that_is_none() {
     fs::write(&old, "#!/bin/sh\necho '3.8.2 2013-12-06'\n").unwrap();
     fs::set_permissions(&old, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     with(&old.display().to_string()).expect_code(1).says(&["3.8.2", ">=3.27", "hint: "]);
-    run(&db).arg("--to").arg(&never).env("PATH", "/nonexistent").run().expect_code(1).says(&["sqlite3 is not installed", "hint: install"]);
+    run(&db)
+        .arg("--to")
+        .arg(&never)
+        .env("PATH", "/nonexistent")
+        .run()
+        .expect_code(1)
+        .says(&["sqlite3 is not installed", "hint: install"]);
     assert_empty(&never);
 }

@@ -85,9 +85,10 @@ fn a_tool_that_is_killed_is_a_failed_run() {
     until("the tool has written", || at.path().join("started").exists());
     let fake = at.path().join("sqlite3").display().to_string();
     // Its own children are `sleep`s; the script itself is what planb started.
-    let tool = planb.descendants().into_iter().find(|pid| {
-        fs::read_to_string(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line.contains(&fake))
-    });
+    let tool = planb
+        .descendants()
+        .into_iter()
+        .find(|pid| fs::read_to_string(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line.contains(&fake)));
     kill(tool.expect("the tool runs"), Signal::KILL);
     planb.wait().expect_code(1).says(&["(tool)", "killed by signal 9"]);
     assert_bare(&work);
@@ -117,7 +118,10 @@ fn no_unfinished_upload_is_left_in_a_bucket() {
         assert!(s3.objects("stopped").is_empty());
     }
     // A failed tool, and one out of time, too.
-    for (tool, code) in [("head -c 12000000 /dev/urandom | base64; sleep 2; exit 1", 1), ("head -c 12000000 /dev/urandom | base64; sleep 1000", 1)] {
+    for (tool, code) in [
+        ("head -c 12000000 /dev/urandom | base64; sleep 2; exit 1", 1),
+        ("head -c 12000000 /dev/urandom | base64; sleep 1000", 1),
+    ] {
         let tool = format!("sqlite3={}", fake_sqlite3(at.path(), tool).display());
         let planb = with(run(&db), &s3.env()).args(["--compress", "none", "--part-size", "5", "--timeout", "4s"]);
         planb.args(["--tool-path", &tool, "--to", &url]).run().expect_code(code);
@@ -173,7 +177,7 @@ fn a_real_dump_that_is_ended_in_the_middle() {
         let planb = planb.env("PLANB_TOOL_PATH", server.bin_dir()).arg("--work-dir").arg(&work);
         planb.arg("--to").arg(&store)
     };
-    let connections = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'pg_dump'";
+    let connections = "SELECT count(*) FROM pg_stat_activity WHERE datname = 'big'";
     let gone = |dump: u32| {
         let state = fs::read_to_string(format!("/proc/{dump}/comm")).unwrap_or_default();
         assert_ne!(state.trim(), "pg_dump", "it still runs");
@@ -202,7 +206,8 @@ fn a_real_dump_that_is_ended_in_the_middle() {
     // The server ends the connection: the database is to blame then, or the tool that lost it.
     let mut running = planb().spawn();
     let dump = stopped_pg_dump(&mut running);
-    server.psql("postgres", "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'pg_dump'");
+    assert_eq!(server.psql("postgres", connections), "1");
+    server.psql("postgres", "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'big'");
     kill(dump, Signal::CONT);
     running.wait().expect_code(1).says(&["pg_dump"]);
     assert_bare(&work);
@@ -213,7 +218,9 @@ fn a_real_dump_that_is_ended_in_the_middle() {
     let dump = stopped_pg_dump(&mut running);
     running.kill(Signal::KILL);
     running.wait();
-    until("pg_dump is gone", || fs::read_to_string(format!("/proc/{dump}/comm")).map_or(true, |c| c.trim() != "pg_dump"));
+    until("pg_dump is gone", || {
+        fs::read_to_string(format!("/proc/{dump}/comm")).map_or(true, |c| c.trim() != "pg_dump")
+    });
     gone(dump);
     let left = files(&store);
     assert!(left.iter().all(|path| path.starts_with(".planb-tmp/")), "{left:?}");

@@ -201,7 +201,8 @@ fn grants_that_cannot_be_read_are_no_grants() {
 }
 
 fn entries(cache: &Path) -> Vec<PathBuf> {
-    support::files(cache).into_iter().filter(|path| path.ends_with(".cwasm")).map(|path| cache.join(path)).collect()
+    let all = support::files(cache).into_iter().map(|path| cache.join(path));
+    all.filter(|path| path.extension().is_some_and(|extension| extension == "cwasm")).collect()
 }
 
 #[test]

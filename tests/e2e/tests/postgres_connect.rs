@@ -136,7 +136,8 @@ fn a_unix_socket() {
     let store = TempDir::new().unwrap();
     let port = server.port().to_string();
     let socket = server.socket_dir();
-    let by_flags = planb(&server).env("DB_PASSWORD", PASSWORD).args(["run", "--plugin", "postgres", "--host"]).arg(&socket);
+    let by_flags =
+        planb(&server).env("DB_PASSWORD", PASSWORD).args(["run", "--plugin", "postgres", "--host"]).arg(&socket);
     by_flags
         .args(["--port", &port, "--user", "postgres", "--database", "postgres", "--to"])
         .arg(store.path())
@@ -160,7 +161,12 @@ fn a_unix_socket_in_the_query_of_the_url() {
             format!("postgresql:///postgres?host={socket}&port={port}&user=postgres"),
             format!("postgresql://postgres@/postgres?host={socket}&port={port}"),
         ] {
-            planb(&server).env("DB_PASSWORD", PASSWORD).args(["run", "--db", &url, "--to"]).arg(store.path()).run().ok();
+            planb(&server)
+                .env("DB_PASSWORD", PASSWORD)
+                .args(["run", "--db", &url, "--to"])
+                .arg(store.path())
+                .run()
+                .ok();
         }
     }
 }
@@ -199,7 +205,12 @@ fn failures_say_whose_fault_it_is() {
     let good = server.url("postgres");
     let cases = [
         ("a wrong password", good.clone(), "wrong-password", vec!["password"]),
-        ("nothing listens", format!("postgresql://postgres@127.0.0.1:{free}/postgres"), PASSWORD, vec!["127.0.0.1", "refused"]),
+        (
+            "nothing listens",
+            format!("postgresql://postgres@127.0.0.1:{free}/postgres"),
+            PASSWORD,
+            vec!["127.0.0.1", "refused"],
+        ),
         ("no such host", "postgresql://postgres@db.invalid/postgres".to_owned(), PASSWORD, vec!["db.invalid"]),
         ("no such database", server.url("no such db"), PASSWORD, vec!["no such db", "does not exist"]),
         ("no such role", good.replace("postgres@", "nobody%20here@"), PASSWORD, vec!["nobody here"]),
@@ -216,7 +227,10 @@ fn failures_say_whose_fault_it_is() {
         eprintln!("{case}: {}", output.stderr);
         let said = output.stderr.to_lowercase();
         assert!(said.contains("database") || said.contains("settings"), "{case} blames somebody: {output:?}");
-        assert!(said.contains("help:") || said.contains("hint:") || said.contains("next:"), "{case} says what to do: {output:?}");
+        assert!(
+            said.contains("help:") || said.contains("hint:") || said.contains("next:"),
+            "{case} says what to do: {output:?}"
+        );
         assert!(!said.contains("wrong-password") && !said.contains(PASSWORD), "{output:?}");
         assert_eq!(entries(store.path()), 0, "{case}");
     }

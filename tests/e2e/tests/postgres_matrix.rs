@@ -85,7 +85,8 @@ fn matrix(version: Version) {
         let list = Planb::new().args(["list", "--output", "json", "--from"]).arg(store.path()).run().ok().json();
         assert_eq!(list[0]["id"], id);
         assert_eq!(list.as_array().unwrap().len(), 1);
-        let show = Planb::new().args(["show", "latest", "--output", "json", "--from"]).arg(store.path()).run().ok().json();
+        let show =
+            Planb::new().args(["show", "latest", "--output", "json", "--from"]).arg(store.path()).run().ok().json();
         assert!(show["server_version"].as_str().unwrap().starts_with(&version.major().to_string()), "{show}");
         let verify =
             Planb::new().args(["verify", &id[..8], "--output", "json", "--from"]).arg(store.path()).run().ok().json();
@@ -132,7 +133,8 @@ fn rows_are_counted_table_by_table() {
         .json();
     let rows = |name: &str| {
         let objects = run["inspection"]["objects"].as_array().unwrap();
-        objects.iter().find(|object| object["name"] == name).unwrap_or_else(|| panic!("{name} in {objects:?}"))["rows"].clone()
+        objects.iter().find(|object| object["name"] == name).unwrap_or_else(|| panic!("{name} in {objects:?}"))["rows"]
+            .clone()
     };
     assert_eq!(rows("shop.customers"), 5000);
     assert_eq!(rows("shop.orders"), 3000);
@@ -175,11 +177,7 @@ fn a_thousand_tables() {
         .json();
     let objects = run["inspection"]["objects"].as_array().unwrap();
     assert_eq!(objects.iter().filter(|object| object["kind"] == "table").count(), 1000);
-    planb(&server)
-        .args(["restore", "latest", "--db", &server.url("copy"), "--from"])
-        .arg(store.path())
-        .run()
-        .ok();
+    planb(&server).args(["restore", "latest", "--db", &server.url("copy"), "--from"]).arg(store.path()).run().ok();
     assert_same(&server.fingerprint("copy"), &server.fingerprint("many"), "a thousand tables");
 }
 

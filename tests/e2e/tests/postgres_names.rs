@@ -34,11 +34,7 @@ fn planb(server: &Postgres) -> Planb {
 }
 
 fn run(server: &Postgres, database: &str, store: &Path, args: &[&str]) -> Output {
-    planb(server)
-        .args(["run", "--output", "json", "--db", &server.url(database), "--to"])
-        .arg(store)
-        .args(args)
-        .run()
+    planb(server).args(["run", "--output", "json", "--db", &server.url(database), "--to"]).arg(store).args(args).run()
 }
 
 fn restore(server: &Postgres, database: &str, store: &Path, args: &[&str]) -> Output {
@@ -204,7 +200,18 @@ fn one_failing_database_does_not_stop_the_others() {
     let store = TempDir::new().unwrap();
     let url = format!("postgresql://reader@127.0.0.1:{}/", server.port());
     let output = planb(&server)
-        .args(["run", "--output", "json", "--db", &url, "--database", "*", "--option", "no-role-passwords=true", "--to"])
+        .args([
+            "run",
+            "--output",
+            "json",
+            "--db",
+            &url,
+            "--database",
+            "*",
+            "--option",
+            "no-role-passwords=true",
+            "--to",
+        ])
         .arg(store.path())
         .run()
         .expect_code(3);
@@ -249,7 +256,10 @@ fn a_database_with_data_is_only_replaced_when_told() {
 fn a_failing_restore_leaves_the_database_as_it_was() {
     let server = skip!(Postgres::start(Version::V15, Options::default()));
     server.create_database("source");
-    server.psql("source", "CREATE ROLE gone; CREATE TABLE a (x int); CREATE TABLE b (x int); ALTER TABLE b OWNER TO gone;");
+    server.psql(
+        "source",
+        "CREATE ROLE gone; CREATE TABLE a (x int); CREATE TABLE b (x int); ALTER TABLE b OWNER TO gone;",
+    );
     let store = TempDir::new().unwrap();
     run(&server, "source", store.path(), &[]).ok();
     server.psql("source", "DROP TABLE b; DROP ROLE gone;");

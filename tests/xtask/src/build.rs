@@ -27,7 +27,9 @@ fn wasm_target() -> Done {
     if has("rustup", "--version") {
         return run(cmd("rustup").args(["target", "add", WASM]));
     }
-    Err(format!("the Rust target {WASM} is missing and there is no rustup to add it; install it with your package manager"))
+    Err(format!(
+        "the Rust target {WASM} is missing and there is no rustup to add it; install it with your package manager"
+    ))
 }
 
 /// Builds all of `plugins/`, puts them into `target/plugins` under their short names, and writes their digests.
@@ -71,5 +73,7 @@ fn write_if_changed(path: &std::path::Path, bytes: &[u8]) -> Done {
 
 /// `cargo xtask schema`.
 pub(crate) fn schema() -> Done {
-    run(cargo().args(["test", "--release", "--package", "planb-model", "the_published_schema"]).env("PLANB_WRITE_SCHEMA", "1"))
+    run(cargo()
+        .args(["test", "--release", "--package", "planb-model", "the_published_schema"])
+        .env("PLANB_WRITE_SCHEMA", "1"))
 }

@@ -33,22 +33,41 @@ pub(crate) fn run() -> Done {
     say("A database, as an application would have it:");
     sql(&sqlite3, Path::new(&source), MOVIES)?;
     let show = Show { planb: &planb };
-    show.run(&["plugin", "list"], "The plugins that planb was built with. Each is a sandboxed WebAssembly component that knows one engine.")?;
+    show.run(
+        &["plugin", "list"],
+        "The plugins that planb was built with. Each is a sandboxed WebAssembly component that knows one engine.",
+    )?;
     show.run(
         &["run", "--plugin", "sqlite", "--db", &format!("sqlite://{source}"), "--to", &format!("file://{store}")],
         "Back it up: sqlite3's dump, inspected, compressed, and committed to a folder. With s3://bucket/prefix it would go to a bucket.",
     )?;
     show.run(&["list", "--from", &store], "What is in the store?")?;
-    show.run(&["show", "latest", "--from", &store], "And what is in the backup? The plugin counted tables and rows while the dump passed by.")?;
-    show.run(&["verify", "latest", "--from", &store], "Is it whole? Every byte is read back, and inspected once more.")?;
-    show.run(&["restore", "latest", "--from", &store, "--db", &format!("sqlite://{restored}")], "Put it back, into another file.")?;
+    show.run(
+        &["show", "latest", "--from", &store],
+        "And what is in the backup? The plugin counted tables and rows while the dump passed by.",
+    )?;
+    show.run(
+        &["verify", "latest", "--from", &store],
+        "Is it whole? Every byte is read back, and inspected once more.",
+    )?;
+    show.run(
+        &["restore", "latest", "--from", &store, "--db", &format!("sqlite://{restored}")],
+        "Put it back, into another file.",
+    )?;
     say("Are the two databases equal? Compared by sqlite3 itself:");
     let dump = |file: &str| read(Command::new(&sqlite3).args([file, ".dump"]));
     let (before, after) = (dump(&source)?, dump(&restored)?);
     if before != after {
-        return Err(format!("the restored database differs from its source: {} and {} bytes of dump", before.len(), after.len()));
+        return Err(format!(
+            "the restored database differs from its source: {} and {} bytes of dump",
+            before.len(),
+            after.len()
+        ));
     }
-    let rows = read(Command::new(&sqlite3).args([&restored, "SELECT (SELECT count(*) FROM movies) || ' movies and ' || (SELECT count(*) FROM actors) || ' actors'"]))?;
+    let rows = read(Command::new(&sqlite3).args([
+        &restored,
+        "SELECT (SELECT count(*) FROM movies) || ' movies and ' || (SELECT count(*) FROM actors) || ' actors'",
+    ]))?;
     println!("{}", bold(&format!("The restored database is equal to its source: {}.", rows.trim())));
     Ok(())
 }

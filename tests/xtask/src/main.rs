@@ -67,7 +67,9 @@ fn main() -> ExitCode {
         Cli::Bench(Bench::Postgres { mib }) => bench::postgres(mib),
         Cli::Bench(Bench::Ceiling { mib }) => bench::ceiling(mib),
         Cli::Bench(Bench::Start) => bench::start(),
-        Cli::Bench(Bench::All) => bench::start().and_then(|()| bench::ceiling(8192)).and_then(|()| bench::postgres(2048)),
+        Cli::Bench(Bench::All) => {
+            bench::start().and_then(|()| bench::ceiling(8192)).and_then(|()| bench::postgres(2048))
+        }
         Cli::Schema => build::schema(),
     };
     match done {

@@ -53,7 +53,13 @@ pub(crate) fn output(command: &mut Command) -> Done<Output> {
 
 /// Whether a program is there and answers.
 pub(crate) fn has(program: &str, arg: &str) -> bool {
-    cmd(program).arg(arg).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|s| s.success())
+    cmd(program)
+        .arg(arg)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|s| s.success())
 }
 
 fn shown(command: &Command) -> String {

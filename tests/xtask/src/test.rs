@@ -21,7 +21,13 @@ pub(crate) fn run_all(fast: bool, runner: &[String], require_all: bool) -> Done 
             }
         }
     }
-    let nextest = has("cargo", "nextest") || cmd("cargo").args(["nextest", "--version"]).stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|s| s.success());
+    let nextest = has("cargo", "nextest")
+        || cmd("cargo")
+            .args(["nextest", "--version"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()
+            .is_ok_and(|s| s.success());
     let mut tests = cargo();
     if nextest {
         tests.args(["nextest", "run", "--release", "--workspace", "--no-fail-fast"]);
@@ -39,7 +45,19 @@ pub(crate) fn run_all(fast: bool, runner: &[String], require_all: bool) -> Done 
     }
     let (done, closing) = run_and_keep_summary(&mut tests)?;
     // nextest leaves out examples in documentation.
-    let docs = if nextest { crate::sh::run(cargo().args(["test", "--release", "--doc", "--package", "planb-sdk", "--package", "planb-model"])) } else { Ok(()) };
+    let docs = if nextest {
+        crate::sh::run(cargo().args([
+            "test",
+            "--release",
+            "--doc",
+            "--package",
+            "planb-sdk",
+            "--package",
+            "planb-model",
+        ]))
+    } else {
+        Ok(())
+    };
     if let Ok(lines) = std::fs::read_to_string(&skipped) {
         eprintln!("\nskipped, because something could not be had here:");
         for line in lines.lines() {

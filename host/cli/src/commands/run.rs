@@ -14,7 +14,7 @@ use crate::exit::Exit;
 use crate::printer::{Printer, bytes, duration, plural};
 use crate::progress;
 use crate::report::Report;
-use crate::settings::{Database, secret_file, stores_to};
+use crate::settings::{Database, secret_file, store_urls, stores_to};
 use crate::signals;
 
 pub(crate) async fn run(global: &Global, args: RunArgs, printer: Printer) -> Result<Exit, Report> {
@@ -26,7 +26,7 @@ pub(crate) async fn run(global: &Global, args: RunArgs, printer: Printer) -> Res
     let encryption = Encryption::new(args.encrypt_to.clone(), passphrase)?;
     let database = Database::resolve(global, &args.db, None).await?;
     let part_bytes = usize::try_from(args.part_size << 20).unwrap_or(usize::MAX);
-    let stores = stores_to(&args.to, WriteSettings { part_bytes, ..WriteSettings::default() })?;
+    let urls = store_urls(&args.to)?;
     let timeouts = Timeouts { stall: args.stall_timeout, ..Timeouts::default() };
     let purposes = vec![Purpose::Backup, Purpose::Query];
     let spec = database.operation(global, &args.db, purposes, args.extra.clone(), timeouts)?;
@@ -42,19 +42,13 @@ pub(crate) async fn run(global: &Global, args: RunArgs, printer: Printer) -> Res
         volume_bytes: args.volume_size << 20,
     };
     let globals = args.globals || database.globals_option(&args.db);
-    let scopes = scopes(&mut op, &database, globals).await;
-    let scopes = match scopes {
-        Ok(scopes) => scopes,
-        Err(report) => {
-            finish(&stores);
-            return Err(report);
-        }
-    };
+    let scopes = scopes(&mut op, &database, globals).await?;
     if args.dry_run {
-        let planned = dry_run(&mut op, &wish, &stores, &scopes, printer).await;
-        finish(&stores);
-        return planned;
+        let urls = urls.iter().map(|url| url.shown().to_owned()).collect();
+        return dry_run(&mut op, &wish, urls, &scopes, printer).await;
     }
+    // To open a store for writing is to make its folder: not before everything else is known to be well.
+    let stores = stores_to(&urls, WriteSettings { part_bytes, ..WriteSettings::default() })?;
     let mut reports = Vec::new();
     for scope in scopes {
         let (report, error) = one(&mut op, &wish, &stores, scope, &stop).await;
@@ -280,14 +274,14 @@ pub(crate) fn holds(inspection: &planb_model::engine::Inspection) -> String {
 async fn dry_run(
     op: &mut Operation<'_>,
     wish: &Wish,
-    stores: &[Store],
+    urls: Vec<String>,
     scopes: &[Scope],
     printer: Printer,
 ) -> Result<Exit, Report> {
     let mut planned = Vec::new();
     for scope in scopes {
-        let backup = Backup::new(op, wish.spec(scope.clone()), stores.to_vec(), Arc::default());
-        planned.push(backup.dry_run().await?);
+        let backup = Backup::new(op, wish.spec(scope.clone()), Vec::new(), Arc::default());
+        planned.push(backup.dry_run(urls.clone()).await?);
     }
     let text = || {
         let mut out = String::new();

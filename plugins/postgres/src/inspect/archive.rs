@@ -69,11 +69,7 @@ pub(crate) struct Reader {
 
 impl Reader {
     pub(crate) fn new() -> Self {
-        Self {
-            held: Vec::new(),
-            head: None,
-            left: 0,
-        }
+        Self { held: Vec::new(), head: None, left: 0 }
     }
 
     pub(crate) fn head(&self) -> Option<Head> {
@@ -81,11 +77,7 @@ impl Reader {
     }
 
     /// Takes the next bytes. Returns those that follow the table of contents, once it was read whole.
-    pub(crate) fn feed(
-        &mut self,
-        chunk: &[u8],
-        mut entry: impl FnMut(Entry),
-    ) -> Result<Option<Vec<u8>>, String> {
+    pub(crate) fn feed(&mut self, chunk: &[u8], mut entry: impl FnMut(Entry)) -> Result<Option<Vec<u8>>, String> {
         self.held.extend_from_slice(chunk);
         let mut done = 0;
         loop {
@@ -93,10 +85,7 @@ impl Reader {
                 self.held.drain(..done);
                 return Ok(Some(std::mem::take(&mut self.held)));
             }
-            let mut cursor = Cursor {
-                bytes: self.held.get(done..).unwrap_or_default(),
-                at: 0,
-            };
+            let mut cursor = Cursor { bytes: self.held.get(done..).unwrap_or_default(), at: 0 };
             let read = match self.head {
                 None => cursor.head().map(|head| {
                     self.head = Some(head);
@@ -113,9 +102,7 @@ impl Reader {
                 Err(Stop::More) => {
                     self.held.drain(..done);
                     if self.held.len() > ENTRY {
-                        return Err(
-                            "an entry of its table of contents is impossibly long".to_owned()
-                        );
+                        return Err("an entry of its table of contents is impossibly long".to_owned());
                     }
                     return Ok(None);
                 }
@@ -132,18 +119,14 @@ struct Cursor<'a> {
 
 impl<'a> Cursor<'a> {
     fn take(&mut self, count: usize) -> Result<&'a [u8], Stop> {
-        let end = self
-            .at
-            .checked_add(count)
-            .ok_or_else(|| Stop::Bad("an impossible length".to_owned()))?;
+        let end = self.at.checked_add(count).ok_or_else(|| Stop::Bad("an impossible length".to_owned()))?;
         let bytes = self.bytes.get(self.at..end).ok_or(Stop::More)?;
         self.at = end;
         Ok(bytes)
     }
 
     fn byte(&mut self) -> Result<u8, Stop> {
-        self.take(1)
-            .map(|bytes| bytes.first().copied().unwrap_or_default())
+        self.take(1).map(|bytes| bytes.first().copied().unwrap_or_default())
     }
 
     fn int(&mut self, size: usize) -> Result<i64, Stop> {
@@ -156,29 +139,20 @@ impl<'a> Cursor<'a> {
             return Ok(None);
         };
         if length > ENTRY {
-            return Err(Stop::Bad(
-                "a text of its table of contents is impossibly long".to_owned(),
-            ));
+            return Err(Stop::Bad("a text of its table of contents is impossibly long".to_owned()));
         }
         self.take(length).map(Some)
     }
 
     fn head(&mut self) -> Result<Head, Stop> {
-        let start = self
-            .bytes
-            .get(..MAGIC.len().min(self.bytes.len()))
-            .unwrap_or_default();
+        let start = self.bytes.get(..MAGIC.len().min(self.bytes.len())).unwrap_or_default();
         if !MAGIC.starts_with(start) {
-            return Err(Stop::Bad(
-                "it is no archive of pg_dump: PGDMP is missing at its start".to_owned(),
-            ));
+            return Err(Stop::Bad("it is no archive of pg_dump: PGDMP is missing at its start".to_owned()));
         }
         self.take(MAGIC.len())?;
         let (major, minor, _) = (self.byte()?, self.byte()?, self.byte()?);
         if (major, minor) < OLDEST || (major, minor) > NEWEST {
-            return Err(Stop::Bad(format!(
-                "its format {major}.{minor} is not known: this plugin reads 1.12 to 1.16"
-            )));
+            return Err(Stop::Bad(format!("its format {major}.{minor} is not known: this plugin reads 1.12 to 1.16")));
         }
         let int_size = usize::from(self.byte()?);
         let offset_size = usize::from(self.byte()?);
@@ -186,27 +160,15 @@ impl<'a> Cursor<'a> {
             return Err(Stop::Bad("its head is damaged".to_owned()));
         }
         let format = self.byte()?;
-        let compressed = if minor >= 15 {
-            self.byte()? != 0
-        } else {
-            self.int(int_size)? != 0
-        };
+        let compressed = if minor >= 15 { self.byte()? != 0 } else { self.int(int_size)? != 0 };
         for _ in 0..7 {
             self.int(int_size)?;
         }
         for _ in ["database", "server version", "pg_dump version"] {
             self.text(int_size)?;
         }
-        let entries = u64::try_from(self.int(int_size)?)
-            .map_err(|_| Stop::Bad("its head is damaged".to_owned()))?;
-        Ok(Head {
-            minor,
-            int_size,
-            offset_size,
-            format,
-            compressed,
-            entries,
-        })
+        let entries = u64::try_from(self.int(int_size)?).map_err(|_| Stop::Bad("its head is damaged".to_owned()))?;
+        Ok(Head { minor, int_size, offset_size, format, compressed, entries })
     }
 
     fn entry(&mut self, head: Head) -> Result<Entry, Stop> {
@@ -236,9 +198,7 @@ impl<'a> Cursor<'a> {
             self.take(1 + head.offset_size)?;
             None
         } else {
-            self.text(size)?
-                .filter(|name| !name.is_empty())
-                .map(|name| String::from_utf8_lossy(name).into_owned())
+            self.text(size)?.filter(|name| !name.is_empty()).map(|name| String::from_utf8_lossy(name).into_owned())
         };
         let what = match kind {
             b"TABLE DATA" => {
@@ -250,21 +210,14 @@ impl<'a> Cursor<'a> {
             }
             b"BLOB" => What::LargeObjects(1),
             // One entry for many: its definition has an OID a line.
-            b"BLOB METADATA" => {
-                What::LargeObjects(memchr::memchr_iter(b'\n', definition).count().max(1) as u64)
-            }
+            b"BLOB METADATA" => What::LargeObjects(memchr::memchr_iter(b'\n', definition).count().max(1) as u64),
             b"BLOBS" => What::LargeObjectData,
             _ => match names::touched(definition) {
                 Touch::Makes(kind, name) => What::Makes(kind, name),
                 _ => What::Other,
             },
         };
-        Ok(Entry {
-            id,
-            has_data,
-            what,
-            file,
-        })
+        Ok(Entry { id, has_data, what, file })
     }
 }
 
@@ -273,15 +226,8 @@ pub(crate) fn int(bytes: &[u8]) -> i64 {
     let Some((sign, digits)) = bytes.split_first() else {
         return 0;
     };
-    let value = digits
-        .iter()
-        .rev()
-        .fold(0_i64, |value, &digit| (value << 8) | i64::from(digit));
-    if *sign == 0 {
-        value
-    } else {
-        value.wrapping_neg()
-    }
+    let value = digits.iter().rev().fold(0_i64, |value, &digit| (value << 8) | i64::from(digit));
+    if *sign == 0 { value } else { value.wrapping_neg() }
 }
 
 impl Head {

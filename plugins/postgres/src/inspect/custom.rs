@@ -79,31 +79,20 @@ impl Custom {
     }
 
     fn contents(&mut self, chunk: &[u8]) {
-        let Self {
-            reader,
-            objects,
-            tables,
-            expected,
-            ..
-        } = self;
-        let rest = reader.feed(
-            chunk,
-            |Entry {
-                 id, has_data, what, ..
-             }| {
-                if has_data {
-                    expected.insert(id);
+        let Self { reader, objects, tables, expected, .. } = self;
+        let rest = reader.feed(chunk, |Entry { id, has_data, what, .. }| {
+            if has_data {
+                expected.insert(id);
+            }
+            match what {
+                What::Makes(kind, name) => objects.made(kind, name),
+                What::Rows { table, .. } if has_data => {
+                    tables.insert(id, table);
                 }
-                match what {
-                    What::Makes(kind, name) => objects.made(kind, name),
-                    What::Rows { table, .. } if has_data => {
-                        tables.insert(id, table);
-                    }
-                    What::LargeObjects(count) => objects.large_objects(count),
-                    What::Rows { .. } | What::LargeObjectData | What::Other => {}
-                }
-            },
-        );
+                What::LargeObjects(count) => objects.large_objects(count),
+                What::Rows { .. } | What::LargeObjectData | What::Other => {}
+            }
+        });
         match rest {
             Ok(None) => {}
             Ok(Some(rest)) => {
@@ -132,9 +121,7 @@ impl Custom {
                     rest = rest.get(1..).unwrap_or_default();
                     match first {
                         BLOCK_DATA | BLOCK_LARGE_OBJECTS => {
-                            self.at = At::Integer(Integer::Id {
-                                large: first == BLOCK_LARGE_OBJECTS,
-                            });
+                            self.at = At::Integer(Integer::Id { large: first == BLOCK_LARGE_OBJECTS });
                         }
                         _ => self.broken("a block of data begins with something else".to_owned()),
                     }
@@ -167,11 +154,8 @@ impl Custom {
                         keep_end(&mut self.end, bytes);
                     }
                     let left = left - count as u64;
-                    self.at = if left == 0 {
-                        At::Integer(Integer::Length { large })
-                    } else {
-                        At::Chunk { left, large }
-                    };
+                    self.at =
+                        if left == 0 { At::Integer(Integer::Length { large }) } else { At::Chunk { left, large } };
                 }
                 At::Contents | At::Broken => return,
             }
@@ -184,15 +168,9 @@ impl Custom {
                 self.id = value;
                 self.rows = 0;
                 self.end = [0; 5];
-                self.at = At::Integer(if large {
-                    Integer::Oid
-                } else {
-                    Integer::Length { large }
-                });
+                self.at = At::Integer(if large { Integer::Oid } else { Integer::Length { large } });
                 if !self.expected.remove(&value) {
-                    self.broken(
-                        "it holds data that its table of contents does not name".to_owned(),
-                    );
+                    self.broken("it holds data that its table of contents does not name".to_owned());
                 }
             }
             Integer::Oid if value == 0 => self.block_ended(),
@@ -240,11 +218,7 @@ impl Custom {
         }
         let (objects, findings) = self.objects.finish();
         self.findings.extend(findings);
-        Inspection {
-            complete,
-            objects,
-            findings: self.findings,
-        }
+        Inspection { complete, objects, findings: self.findings }
     }
 }
 

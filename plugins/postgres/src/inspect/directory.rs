@@ -64,10 +64,7 @@ impl Directory {
     pub(crate) fn open(&mut self, path: &str) {
         self.close();
         let name = path.rsplit('/').next().unwrap_or(path);
-        self.file = File {
-            name: name.to_owned(),
-            ..File::default()
-        };
+        self.file = File { name: name.to_owned(), ..File::default() };
     }
 
     pub(crate) fn feed(&mut self, chunk: &[u8]) {
@@ -80,39 +77,21 @@ impl Directory {
     }
 
     fn contents(&mut self, chunk: &[u8]) {
-        let Self {
-            reader,
-            objects,
-            tables,
-            indexes,
-            ..
-        } = self;
-        let rest = reader.feed(
-            chunk,
-            |Entry {
-                 has_data,
-                 what,
-                 file,
-                 ..
-             }| match (what, file) {
-                (What::Makes(kind, name), _) => objects.made(kind, name),
-                (What::LargeObjects(count), _) => objects.large_objects(count),
-                (What::Rows { table, .. }, Some(file)) if has_data => {
-                    tables.insert(file, table);
-                }
-                (What::LargeObjectData, Some(file)) => indexes.push(file),
-                _ => {}
-            },
-        );
+        let Self { reader, objects, tables, indexes, .. } = self;
+        let rest = reader.feed(chunk, |Entry { has_data, what, file, .. }| match (what, file) {
+            (What::Makes(kind, name), _) => objects.made(kind, name),
+            (What::LargeObjects(count), _) => objects.large_objects(count),
+            (What::Rows { table, .. }, Some(file)) if has_data => {
+                tables.insert(file, table);
+            }
+            (What::LargeObjectData, Some(file)) => indexes.push(file),
+            _ => {}
+        });
         match rest {
             Ok(None) => {}
             Ok(Some(rest)) => {
                 // The head of a toc.dat says tar, since that is how one inside a tar archive begins (_CloseArchive).
-                self.whole = rest.is_empty()
-                    && self
-                        .reader
-                        .head()
-                        .is_some_and(|head| matches!(head.format, 3 | 5));
+                self.whole = rest.is_empty() && self.reader.head().is_some_and(|head| matches!(head.format, 3 | 5));
             }
             Err(why) => self.findings.push(format!("{CONTENTS}: {why}")),
         }
@@ -134,22 +113,10 @@ impl Directory {
             (Some("dat"), ..) => {
                 // `\.` and two empty lines (pg_dump.c, dumpTableData_copy).
                 let ended = end == *b"\\.\n\n\n";
-                self.seen.insert(
-                    name,
-                    Seen {
-                        rows: ended.then(|| lines.saturating_sub(3)),
-                        ended,
-                    },
-                );
+                self.seen.insert(name, Seen { rows: ended.then(|| lines.saturating_sub(3)), ended });
             }
             (Some(_), Some("dat"), Some(stem)) => {
-                self.seen.insert(
-                    format!("{stem}.dat"),
-                    Seen {
-                        rows: None,
-                        ended: true,
-                    },
-                );
+                self.seen.insert(format!("{stem}.dat"), Seen { rows: None, ended: true });
             }
             _ => {}
         }
@@ -187,18 +154,11 @@ impl Directory {
             let count = missing.len();
             missing.truncate(10);
             let more = if count > 10 { ", ..." } else { "" };
-            self.findings.push(format!(
-                "the dump is not whole, it lacks {}{more}",
-                missing.join(", ")
-            ));
+            self.findings.push(format!("the dump is not whole, it lacks {}{more}", missing.join(", ")));
         }
         let (objects, findings) = self.objects.finish();
         let complete = self.whole && missing.is_empty();
         self.findings.extend(findings);
-        Inspection {
-            complete,
-            objects,
-            findings: self.findings,
-        }
+        Inspection { complete, objects, findings: self.findings }
     }
 }

@@ -111,19 +111,13 @@ impl Objects {
         if !of_extensions.is_empty() {
             let count = of_extensions.len();
             of_extensions.truncate(10);
-            findings.push(format!(
-                "rows of {count} tables that extensions make: {}",
-                of_extensions.join(", ")
-            ));
+            findings.push(format!("rows of {count} tables that extensions make: {}", of_extensions.join(", ")));
         }
         if self.left_out > 0 {
             findings.push(format!("{} more objects are not listed", self.left_out));
         }
-        let mut objects: Vec<Object> = self
-            .known
-            .into_iter()
-            .map(|((kind, name), rows)| Object::new(kind, name).rows(rows))
-            .collect();
+        let mut objects: Vec<Object> =
+            self.known.into_iter().map(|((kind, name), rows)| Object::new(kind, name).rows(rows)).collect();
         if self.large > 0 {
             objects.push(Object::new("large-object", "pg_largeobject").rows(self.large));
         }

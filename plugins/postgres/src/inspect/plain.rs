@@ -114,9 +114,7 @@ impl Plain {
                 match (&self.tail, self.bytes) {
                     (_, 0) => "the dump is empty",
                     (None, _) => "the dump has no end mark: it was cut off",
-                    (Some(tail), _) if expected.starts_with(tail) => {
-                        "the dump was cut off within its end mark"
-                    }
+                    (Some(tail), _) if expected.starts_with(tail) => "the dump was cut off within its end mark",
                     (Some(_), _) => "something follows the end mark of the dump",
                 }
                 .to_owned(),
@@ -125,10 +123,6 @@ impl Plain {
         if let Some(odd) = self.scanner.odd() {
             findings.push(format!("the dump holds {odd}"));
         }
-        Inspection {
-            complete,
-            objects,
-            findings,
-        }
+        Inspection { complete, objects, findings }
     }
 }

@@ -177,8 +177,7 @@ impl Scanner {
                 let end = memchr(b'\n', rest);
                 let text = rest.get(..end.unwrap_or(rest.len())).unwrap_or_default();
                 let room = COMMENT.saturating_sub(self.comment.len());
-                self.comment
-                    .extend_from_slice(text.get(..room).unwrap_or(text));
+                self.comment.extend_from_slice(text.get(..room).unwrap_or(text));
                 let Some(end) = end else {
                     return (rest.len(), None);
                 };
@@ -191,8 +190,7 @@ impl Scanner {
                 let end = memchr(b'\n', rest);
                 let text = rest.get(..end.unwrap_or(rest.len())).unwrap_or_default();
                 let room = META.saturating_sub(self.meta.len());
-                self.meta
-                    .extend_from_slice(text.get(..room).unwrap_or(text));
+                self.meta.extend_from_slice(text.get(..room).unwrap_or(text));
                 let Some(end) = end else {
                     return (rest.len(), None);
                 };
@@ -270,8 +268,7 @@ impl Scanner {
             let read = at + 1;
             if word_byte(byte) && (byte != b'$' || word_byte(self.last)) {
                 // A word begins where none goes on, and not with a digit.
-                let goes_on =
-                    !self.word.is_empty() || !(word_byte(self.last) || byte.is_ascii_digit());
+                let goes_on = !self.word.is_empty() || !(word_byte(self.last) || byte.is_ascii_digit());
                 if goes_on && self.word.len() < 16 {
                     self.word.push(byte.to_ascii_lowercase());
                 }
@@ -293,14 +290,10 @@ impl Scanner {
                     continue;
                 }
                 b'\'' => {
-                    let continued = matches!(self.closed, Closed::Just | Closed::Newline)
-                        && self.closed_escapes;
+                    let continued = matches!(self.closed, Closed::Just | Closed::Newline) && self.closed_escapes;
                     let escapes = escape_word || continued || self.backslashes;
                     self.put(byte);
-                    self.lex = Lex::String {
-                        escapes,
-                        escaped: false,
-                    };
+                    self.lex = Lex::String { escapes, escaped: false };
                     return (read, None);
                 }
                 b'"' => {
@@ -374,25 +367,9 @@ impl Scanner {
         } else if starts_with(&self.head, b"SET standard_conforming_strings") {
             self.backslashes = ends_with(&self.head, b"off");
         } else if starts_with(&self.head, b"SET client_encoding") {
-            let unsafe_in_ascii = [
-                &b"SJIS"[..],
-                b"BIG5",
-                b"GBK",
-                b"UHC",
-                b"JOHAB",
-                b"GB18030",
-                b"SHIFT_JIS_2004",
-            ];
-            let encoding: Vec<u8> = self
-                .head
-                .iter()
-                .filter(|byte| **byte != b'\'')
-                .copied()
-                .collect();
-            if unsafe_in_ascii
-                .iter()
-                .any(|name| ends_with(&encoding, name))
-            {
+            let unsafe_in_ascii = [&b"SJIS"[..], b"BIG5", b"GBK", b"UHC", b"JOHAB", b"GB18030", b"SHIFT_JIS_2004"];
+            let encoding: Vec<u8> = self.head.iter().filter(|byte| **byte != b'\'').copied().collect();
+            if unsafe_in_ascii.iter().any(|name| ends_with(&encoding, name)) {
                 self.odd = Some("an encoding whose characters may hold quotes and backslashes");
             }
         }
@@ -408,10 +385,7 @@ impl Scanner {
             *initial = first;
         }
         self.words = self.words.saturating_add(1);
-        let routine = matches!(
-            self.initials,
-            [b'c', b'f' | b'p', ..] | [b'c', b'o', b'r', b'f' | b'p']
-        );
+        let routine = matches!(self.initials, [b'c', b'f' | b'p', ..] | [b'c', b'o', b'r', b'f' | b'p']);
         if routine && self.parens == 0 {
             match word.as_slice() {
                 b"begin" => self.begins += 1,
@@ -438,14 +412,9 @@ impl Scanner {
 
     /// Adds bytes of the statement to its head.
     fn push(&mut self, bytes: &[u8]) {
-        let limit = if self.head.starts_with(b"COPY ") {
-            COPY_HEAD
-        } else {
-            HEAD
-        };
+        let limit = if self.head.starts_with(b"COPY ") { COPY_HEAD } else { HEAD };
         let room = limit.saturating_sub(self.head.len());
-        self.head
-            .extend_from_slice(bytes.get(..room).unwrap_or(bytes));
+        self.head.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
     }
 
     fn put(&mut self, byte: u8) {
@@ -464,8 +433,7 @@ fn word_byte(byte: u8) -> bool {
 }
 
 fn starts_with(head: &[u8], prefix: &[u8]) -> bool {
-    head.get(..prefix.len())
-        .is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+    head.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
 }
 
 fn ends_with(head: &[u8], suffix: &[u8]) -> bool {

@@ -10,26 +10,14 @@ impl Scanner {
         let mut from = 0;
         if pending {
             from = 1;
-            self.lex = Lex::String {
-                escapes,
-                escaped: false,
-            };
+            self.lex = Lex::String { escapes, escaped: false };
         }
         let tail = rest.get(from..).unwrap_or_default();
-        let found = if escapes {
-            memchr2(b'\'', b'\\', tail)
-        } else {
-            memchr(b'\'', tail)
-        };
+        let found = if escapes { memchr2(b'\'', b'\\', tail) } else { memchr(b'\'', tail) };
         let read = found.map_or(rest.len(), |at| from + at + 1);
         self.push(rest.get(..read).unwrap_or_default());
         match found.and_then(|at| tail.get(at)) {
-            Some(b'\\') => {
-                self.lex = Lex::String {
-                    escapes,
-                    escaped: true,
-                }
-            }
+            Some(b'\\') => self.lex = Lex::String { escapes, escaped: true },
             Some(_) => {
                 self.lex = Lex::Normal;
                 self.last = b'\'';

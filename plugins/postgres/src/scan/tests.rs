@@ -13,17 +13,9 @@ fn events(script: &[u8], size: usize) -> Vec<String> {
             rest = &rest[read..];
             let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
             match event {
-                Some(Event::Statement) => seen.push(format!(
-                    "S {} {}",
-                    text(scanner.head()),
-                    scanner.take_rows()
-                )),
+                Some(Event::Statement) => seen.push(format!("S {} {}", text(scanner.head()), scanner.take_rows())),
                 Some(Event::Comment) => seen.push(format!("C {}", text(scanner.comment()))),
-                Some(Event::Meta) => seen.push(format!(
-                    "M {} {}",
-                    text(scanner.meta()),
-                    scanner.meta_stands_alone()
-                )),
+                Some(Event::Meta) => seen.push(format!("M {} {}", text(scanner.meta()), scanner.meta_stands_alone())),
                 Some(Event::Rows) => seen.push(format!("R {}", scanner.take_rows())),
                 None => {}
             }
@@ -35,11 +27,7 @@ fn events(script: &[u8], size: usize) -> Vec<String> {
 #[track_caller]
 fn check(script: &str, expected: &[&str]) {
     for size in 1..=script.len() {
-        assert_eq!(
-            events(script.as_bytes(), size),
-            expected,
-            "chunks of {size}"
-        );
+        assert_eq!(events(script.as_bytes(), size), expected, "chunks of {size}");
     }
 }
 
@@ -47,30 +35,14 @@ fn check(script: &str, expected: &[&str]) {
 fn strings_comments_and_quotes() {
     check(
         "SELECT 'a;''b';\n-- c;\nSELECT \"x;\"\"\", 1-1, 4/2;\n",
-        &[
-            "S SELECT 'a;''b' 0",
-            "C -- c;",
-            "S SELECT \"x;\"\"\", 1-1, 4/2 0",
-        ],
+        &["S SELECT 'a;''b' 0", "C -- c;", "S SELECT \"x;\"\"\", 1-1, 4/2 0"],
     );
-    check(
-        "SELECT E'\\';' /* ; /* ' */ ; */;SELECT 1;\n",
-        &["S SELECT E'\\';'  0", "S SELECT 1 0"],
-    );
-    check(
-        "SELECT E'a'\n'\\'; \\!';\n",
-        &["S SELECT E'a'\n'\\'; \\!' 0"],
-    );
-    check(
-        "SELECT 'a\\'; \\! x\n",
-        &["S SELECT 'a\\' 0", "M \\! x false"],
-    );
+    check("SELECT E'\\';' /* ; /* ' */ ; */;SELECT 1;\n", &["S SELECT E'\\';'  0", "S SELECT 1 0"]);
+    check("SELECT E'a'\n'\\'; \\!';\n", &["S SELECT E'a'\n'\\'; \\!' 0"]);
+    check("SELECT 'a\\'; \\! x\n", &["S SELECT 'a\\' 0", "M \\! x false"]);
     check(
         "SET standard_conforming_strings = off;\nSELECT 'a\\'; \\! x';\n",
-        &[
-            "S SET standard_conforming_strings = off 0",
-            "S SELECT 'a\\'; \\! x' 0",
-        ],
+        &["S SET standard_conforming_strings = off 0", "S SELECT 'a\\'; \\! x' 0"],
     );
     check(
         "DO $a$ ; $b$ $ $a $a$;\nSELECT $1; SELECT a$b$c;\n",
@@ -99,26 +71,14 @@ fn rows() {
         "COPY t (a) FROM stdin;\n1\n\\\\.\n\n;'\n\\.\n\nSELECT 1;",
         &["S COPY t (a) FROM stdin 0", "R 4", "S SELECT 1 0"],
     );
-    check(
-        "COPY t FROM stdin;\n\\.\n\\.x\n",
-        &["S COPY t FROM stdin 0", "R 0", "M \\.x true"],
-    );
-    check(
-        "COPY t FROM stdin;\n\\.x\n\\\n\\.\r\n\\! x\n",
-        &["S COPY t FROM stdin 0", "R 2", "M \\! x true"],
-    );
-    check(
-        "INSERT INTO t VALUES (1, '(', (2));\n",
-        &["S INSERT INTO t VALUES (1, '(', (2)) 1"],
-    );
+    check("COPY t FROM stdin;\n\\.\n\\.x\n", &["S COPY t FROM stdin 0", "R 0", "M \\.x true"]);
+    check("COPY t FROM stdin;\n\\.x\n\\\n\\.\r\n\\! x\n", &["S COPY t FROM stdin 0", "R 2", "M \\! x true"]);
+    check("INSERT INTO t VALUES (1, '(', (2));\n", &["S INSERT INTO t VALUES (1, '(', (2)) 1"]);
     check(
         "INSERT INTO t (values, b) VALUES\n\t(1),\n\t(2);\n",
         &["S INSERT INTO t (values, b) VALUES\n\t(1),\n\t(2) 2"],
     );
-    check(
-        "INSERT INTO t DEFAULT VALUES;\n",
-        &["S INSERT INTO t DEFAULT VALUES 1"],
-    );
+    check("INSERT INTO t DEFAULT VALUES;\n", &["S INSERT INTO t DEFAULT VALUES 1"]);
 }
 
 #[test]

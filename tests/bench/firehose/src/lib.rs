@@ -2,8 +2,8 @@
 //! inspector counts lines, which is what an inspector of SQL does for most of its time.
 
 use planb_sdk::{
-    Artifact, BackupPlan, Command, Description, Engine, Failure, Inspection, Inspector, Mode, NoFilter, Object, Purpose, Request,
-    RestorePlan, RestoreRequest, ScopeKind, Setting, Tool,
+    Artifact, BackupPlan, Command, Description, Engine, Failure, Inspection, Inspector, Mode, NoFilter, Object,
+    Purpose, Request, RestorePlan, RestoreRequest, ScopeKind, Setting, Tool,
 };
 
 /// The engine.

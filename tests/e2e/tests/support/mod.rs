@@ -1,5 +1,9 @@
 //! What the tests of stores, faults, kills, secrets and plugins share.
-#![allow(dead_code, clippy::missing_panics_doc, reason = "each test file uses a part of it")]
+#![allow(
+    dead_code,
+    clippy::disallowed_methods,
+    reason = "each test file uses a part of it, and it starts programs itself"
+)]
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;

@@ -14,7 +14,15 @@ const PIECE: u64 = 256 << 20;
 
 pub(crate) fn ceiling(mib: u64) -> Done {
     let planb = build::all()?;
-    run(cargo().args(["build", "--profile", "plugin", "--target", "wasm32-wasip2", "--package", "planb-bench-firehose"]))?;
+    run(cargo().args([
+        "build",
+        "--profile",
+        "plugin",
+        "--target",
+        "wasm32-wasip2",
+        "--package",
+        "planb-bench-firehose",
+    ]))?;
     let plugin = target().join("wasm32-wasip2/plugin/planb_bench_firehose.wasm");
     let folder = tempfile::tempdir_in(target()).map_err(|error| error.to_string())?;
     let file = folder.path().join("bytes");
@@ -40,7 +48,10 @@ pub(crate) fn ceiling(mib: u64) -> Done {
         let artifact = folder.path().join("artifact");
         let mut command = Command::new("bash");
         let files = vec![file.display().to_string(); usize::try_from(times).unwrap_or(1)].join(" ");
-        command.arg("-c").arg(format!("set -o pipefail; cat {files} | {}", pipe.replace("ARTIFACT", &artifact.display().to_string())));
+        command.arg("-c").arg(format!(
+            "set -o pipefail; cat {files} | {}",
+            pipe.replace("ARTIFACT", &artifact.display().to_string())
+        ));
         command.stdout(Stdio::null());
         let timed = measure(command);
         let _ = std::fs::remove_file(&artifact);
@@ -48,7 +59,8 @@ pub(crate) fn ceiling(mib: u64) -> Done {
     };
     let bytes = times * PIECE;
     let (none, tee) = pair(|| planb_run("none", times), || shell("tee ARTIFACT | openssl dgst -sha256"))?;
-    let (zstd, zstd_shell) = pair(|| planb_run("zstd", times), || shell("tee >(openssl dgst -sha256 >&2) | zstd -q -3 -T0 -o ARTIFACT -f"))?;
+    let (zstd, zstd_shell) =
+        pair(|| planb_run("zstd", times), || shell("tee >(openssl dgst -sha256 >&2) | zstd -q -3 -T0 -o ARTIFACT -f"))?;
     let small = PIECE * 4;
     let (none_small, zstd_small) = pair(|| planb_run("none", 4), || planb_run("zstd", 4))?;
     machine();
@@ -80,7 +92,17 @@ pub(crate) fn rows(file: &Path) -> std::io::Result<()> {
         line.clear();
         let n = next();
         let word = |at: u64| &words[usize::try_from(at % 20_000).unwrap_or(0)];
-        line.push_str(&format!("{id}\t{} {}\t2026-0{}-1{} 12:00:0{}\t{}\t{}.{}\n", word(n), word(n >> 16), n % 9 + 1, n % 10, n % 10, word(n >> 32), n % 1000, n % 100));
+        line.push_str(&format!(
+            "{id}\t{} {}\t2026-0{}-1{} 12:00:0{}\t{}\t{}.{}\n",
+            word(n),
+            word(n >> 16),
+            n % 9 + 1,
+            n % 10,
+            n % 10,
+            word(n >> 32),
+            n % 1000,
+            n % 100
+        ));
         let room = usize::try_from(PIECE - written).unwrap_or(usize::MAX).min(line.len());
         out.write_all(&line.as_bytes()[..room])?;
         written += room as u64;

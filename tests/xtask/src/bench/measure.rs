@@ -94,9 +94,12 @@ pub(crate) fn header(what: &str) -> String {
 
 impl fmt::Display for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let time = |seconds: f64| if seconds < 1.0 { format!("{:.0} ms", seconds * 1000.0) } else { format!("{seconds:.2} s") };
+        let time = |seconds: f64| {
+            if seconds < 1.0 { format!("{:.0} ms", seconds * 1000.0) } else { format!("{seconds:.2} s") }
+        };
         #[expect(clippy::cast_precision_loss, reason = "a few digits are shown")]
-        let rate = self.bytes.map_or_else(|| "-".to_owned(), |bytes| format!("{:.0} MB/s", bytes as f64 / 1e6 / self.wall.1));
+        let rate =
+            self.bytes.map_or_else(|| "-".to_owned(), |bytes| format!("{:.0} MB/s", bytes as f64 / 1e6 / self.wall.1));
         write!(
             f,
             "| {} | {} ({} to {}) | {rate} | {} | {} MiB |",

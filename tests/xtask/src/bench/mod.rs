@@ -26,7 +26,11 @@ pub(crate) fn start() -> Done {
     let cache = tempfile::tempdir().map_err(|error| error.to_string())?;
     let inspect = |cache: &std::path::Path| {
         let mut command = cmd(&planb);
-        command.args(["plugin", "inspect"]).arg(&plugin).env("XDG_CACHE_HOME", cache).stdout(std::process::Stdio::null());
+        command
+            .args(["plugin", "inspect"])
+            .arg(&plugin)
+            .env("XDG_CACHE_HOME", cache)
+            .stdout(std::process::Stdio::null());
         measure(command)
     };
     let (mut cold, mut warm) = (Vec::new(), Vec::new());
@@ -44,10 +48,16 @@ pub(crate) fn start() -> Done {
 
 /// What was measured on, for the head of a table.
 fn machine() {
-    let line = |program: &str, args: &[&str]| read(cmd(program).args(args)).map(|text| text.trim().to_owned()).unwrap_or_default();
+    let line = |program: &str, args: &[&str]| {
+        read(cmd(program).args(args)).map(|text| text.trim().to_owned()).unwrap_or_default()
+    };
     let processors = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
     let model = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = model.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or("").trim_start_matches([' ', '\t', ':']);
+    let model = model
+        .lines()
+        .find_map(|line| line.strip_prefix("model name"))
+        .unwrap_or("")
+        .trim_start_matches([' ', '\t', ':']);
     println!("\n{}, {processors} x {model}, {}\n", line("date", &["-u", "+%Y-%m-%d"]), line("uname", &["-sr"]));
 }
 
