@@ -13,6 +13,15 @@ use crate::printer::Printer;
 
 static REDACTOR: Mutex<Option<Redactor>> = Mutex::new(None);
 
+const QUIET: [&str; 6] = [
+    "reqsign=info",
+    "reqsign_core=info",
+    "reqsign_aws_v4=info",
+    "reqsign_azure_storage=info",
+    "reqsign_google=info",
+    "reqsign_file_read_tokio=info",
+];
+
 /// From now on this value does not reach the log.
 pub(crate) fn hide(secret: &Secret) {
     REDACTOR.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_default().add(secret);
@@ -34,6 +43,8 @@ pub(crate) fn start(global: &Global) {
     let ours: Vec<_> = names.iter().map(|name| format!("{name}={level}")).collect();
     let filter = crate::settings::env("RUST_LOG").and_then(|text| EnvFilter::try_new(text).ok());
     let filter = filter.unwrap_or_else(|| EnvFilter::new(format!("{quiet},{}", ours.join(","))));
+    // The library that signs requests shows credentials in its debug lines; nobody needs those.
+    let filter = QUIET.iter().filter_map(|line| line.parse().ok()).fold(filter, EnvFilter::add_directive);
     let builder =
         tracing_subscriber::fmt().with_env_filter(filter).with_writer(Redacting).with_ansi(Printer::interactive());
     match global.log_format {

@@ -322,6 +322,13 @@ fn tool_search(args: &DbArgs) -> ToolSearch {
     ToolSearch { explicit, folders: unique }
 }
 
+/// Reads a store's URL, and keeps the secrets in the files that it names out of the log.
+fn store_url(text: &str) -> Result<StoreUrl, Report> {
+    let url = StoreUrl::parse(text)?;
+    url.secrets()?.iter().for_each(hide);
+    Ok(url)
+}
+
 /// Reads the URLs of `--to`.
 pub(crate) fn store_urls(urls: &[String]) -> Result<Vec<StoreUrl>, Report> {
     if urls.is_empty() {
@@ -330,7 +337,7 @@ pub(crate) fn store_urls(urls: &[String]) -> Result<Vec<StoreUrl>, Report> {
     }
     let mut parsed: Vec<StoreUrl> = Vec::new();
     for url in urls {
-        let url = StoreUrl::parse(url)?;
+        let url = store_url(url)?;
         if url.shown().starts_with("memory:") {
             return Err(Report::usage("a memory: store is gone when planb ends; it is for tests of the libraries"));
         }
@@ -349,7 +356,7 @@ pub(crate) fn stores_to(urls: &[StoreUrl], settings: WriteSettings) -> Result<Ve
 
 /// Opens the store of `--from`.
 pub(crate) fn store_from(url: &str) -> Result<Store, Report> {
-    let url = StoreUrl::parse(url)?;
+    let url = store_url(url)?;
     Ok(Store::open(&url, Access::Read, WriteSettings::default())?)
 }
 

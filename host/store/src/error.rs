@@ -100,6 +100,8 @@ impl StoreError {
         let lower = detail.to_lowercase();
         let says = |words: &[&str]| words.iter().any(|word| lower.contains(word));
         let kind = match error.kind() {
+            // Some services' answer to this comes as a wrong setting.
+            _ if says(&["nosuchbucket", "containernotfound"]) => StoreErrorKind::NotFound,
             K::NotFound => StoreErrorKind::NotFound,
             K::PermissionDenied => StoreErrorKind::Denied,
             K::ConfigInvalid => StoreErrorKind::Settings,

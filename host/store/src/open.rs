@@ -148,6 +148,35 @@ impl Store {
         self.op.delete(key).await.map_err(|error| self.error(&error, "removing", key))
     }
 
+    /// On a file system: takes a name for oneself, as an empty file that the finished object replaces. A rename has no
+    /// condition, so that two runs of the same second would otherwise write over each other.
+    pub(crate) fn claim(&self, key: &str) -> Result<bool, StoreError> {
+        if self.url.kind != Kind::File {
+            return Ok(false);
+        }
+        let path = Path::new(&self.url.root).join(key);
+        let fail = |error: std::io::Error| StoreError {
+            kind: if error.kind() == std::io::ErrorKind::AlreadyExists {
+                StoreErrorKind::Exists
+            } else {
+                kind_of(&error)
+            },
+            doing: "writing",
+            at: self.at(key),
+            detail: error.to_string(),
+        };
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder).map_err(fail)?;
+        }
+        std::fs::OpenOptions::new().write(true).create_new(true).open(&path).map_err(fail)?;
+        Ok(true)
+    }
+
+    /// Gives a claimed name back.
+    pub(crate) fn unclaim(&self, key: &str) {
+        let _ = std::fs::remove_file(Path::new(&self.url.root).join(key));
+    }
+
     /// Makes what was renamed into a folder survive a power cut (OpenDAL syncs the file, not its folder), and
     /// removes the folder for unfinished objects if it is empty.
     pub(crate) fn settle(&self, key: &str) {
@@ -178,6 +207,15 @@ impl Store {
     }
 }
 
+fn kind_of(error: &std::io::Error) -> StoreErrorKind {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => StoreErrorKind::NotFound,
+        std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => StoreErrorKind::Denied,
+        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => StoreErrorKind::Full,
+        _ => StoreErrorKind::Other,
+    }
+}
+
 fn file(url: &StoreUrl, access: Access) -> Result<opendal::Result<Operator>, StoreError> {
     let root = PathBuf::from(&url.root);
     let fail = |kind, error: &std::io::Error| StoreError {
@@ -185,12 +223,6 @@ fn file(url: &StoreUrl, access: Access) -> Result<opendal::Result<Operator>, Sto
         doing: "opening",
         at: url.shown().to_owned(),
         detail: error.to_string(),
-    };
-    let kind_of = |error: &std::io::Error| match error.kind() {
-        std::io::ErrorKind::NotFound => StoreErrorKind::NotFound,
-        std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => StoreErrorKind::Denied,
-        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => StoreErrorKind::Full,
-        _ => StoreErrorKind::Other,
     };
     let mut builder = services::Fs::default().root(&url.root);
     match access {
@@ -221,13 +253,6 @@ fn sweep(temp: &Path) {
     }
 }
 
-/// A secret that the URL names by its file.
-fn secret_file(url: &StoreUrl, setting: &str) -> Result<Option<String>, StoreError> {
-    let Some(path) = url.get(setting) else { return Ok(None) };
-    let text = std::fs::read_to_string(path).map_err(|error| url.error(format!("`{setting}` {path}: {error}")))?;
-    Ok(Some(text.trim_end_matches(['\n', '\r']).to_owned()))
-}
-
 /// The services' usual variables. OpenDAL reads most itself; these it does not, or not under every name.
 #[expect(clippy::disallowed_methods, reason = "the stores' settings by environment belong here")]
 fn env(names: &[&str]) -> Option<String> {
@@ -249,12 +274,12 @@ fn s3(url: &StoreUrl) -> Result<opendal::Result<Operator>, StoreError> {
     if let Some(profile) = url.get("profile") {
         b = b.profile(profile);
     }
-    match (url.get("access_key_id"), secret_file(url, "secret_access_key_file")?) {
+    match (url.get("access_key_id"), url.secret_file("secret_access_key_file")?) {
         (Some(id), Some(key)) => b = b.access_key_id(id).secret_access_key(&key),
         (None, None) => {}
         _ => return Err(url.error("`access_key_id` and `secret_access_key_file` go together").into()),
     }
-    if let Some(token) = secret_file(url, "session_token_file")? {
+    if let Some(token) = url.secret_file("session_token_file")? {
         b = b.session_token(&token);
     }
     if let Some(arn) = url.get("role_arn") {
@@ -324,11 +349,11 @@ fn azblob(url: &StoreUrl) -> Result<opendal::Result<Operator>, StoreError> {
         }
     }
     if let Some(key) =
-        secret_file(url, "account_key_file")?.or_else(|| env(&["AZURE_STORAGE_KEY", "AZURE_STORAGE_ACCOUNT_KEY"]))
+        url.secret_file("account_key_file")?.or_else(|| env(&["AZURE_STORAGE_KEY", "AZURE_STORAGE_ACCOUNT_KEY"]))
     {
         b = b.account_key(&key);
     }
-    if let Some(token) = secret_file(url, "sas_token_file")?.or_else(|| env(&["AZURE_STORAGE_SAS_TOKEN"])) {
+    if let Some(token) = url.secret_file("sas_token_file")?.or_else(|| env(&["AZURE_STORAGE_SAS_TOKEN"])) {
         b = b.sas_token(&token);
     }
     if url.toggle("anonymous")? == Some(true) {

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use planb_model::connection::did_you_mean;
+use planb_model::secret::Secret;
 use url::Url;
 
 /// The kinds of stores.
@@ -158,6 +159,22 @@ impl StoreUrl {
     /// The URL as it may be printed and kept: without anything secret, because it holds nothing secret.
     pub fn shown(&self) -> &str {
         &self.shown
+    }
+
+    /// The secrets in the files that the URL names: for whoever has to keep them out of sight.
+    ///
+    /// # Errors
+    /// [`StoreUrlError`] for a file that cannot be read.
+    pub fn secrets(&self) -> Result<Vec<Secret>, StoreUrlError> {
+        let files = self.settings.iter().filter(|(name, _)| name.ends_with("_file"));
+        files.map(|(name, _)| self.secret_file(name).map(|text| Secret::new(text.unwrap_or_default()))).collect()
+    }
+
+    /// A secret that the URL names by its file.
+    pub(crate) fn secret_file(&self, setting: &str) -> Result<Option<String>, StoreUrlError> {
+        let Some(path) = self.get(setting) else { return Ok(None) };
+        let text = std::fs::read_to_string(path).map_err(|error| self.error(format!("`{setting}` {path}: {error}")))?;
+        Ok(Some(text.trim_end_matches(['\n', '\r']).to_owned()))
     }
 
     pub(crate) fn error(&self, reason: impl Into<String>) -> StoreUrlError {

@@ -7,6 +7,9 @@ use bytes::Bytes;
 use crate::error::{StoreError, StoreErrorKind};
 use crate::open::Store;
 
+/// The name of the user metadata by which a writer knows its own object.
+const MARK: &str = "planb-write";
+
 /// An object that is being written. It has to be ended by [`ObjectWriter::close`] or [`ObjectWriter::abort`]: one that
 /// is only dropped may leave parts in the store.
 ///
@@ -17,6 +20,10 @@ pub struct ObjectWriter {
     key: String,
     inner: opendal::Writer,
     written: u64,
+    /// Kept with the object where the store can: by it we know our own.
+    mark: Option<String>,
+    /// On a file system: the name was claimed, and is given back if nothing comes of it.
+    claimed: bool,
 }
 
 impl fmt::Debug for ObjectWriter {
@@ -34,8 +41,13 @@ impl Store {
         if self.size_of(key).await?.is_some() {
             return Err(self.exists(key));
         }
+        let claimed = self.claim(key)?;
         let mut writer = self.op.writer_with(key);
         let capability = self.op.info().capability();
+        let mark = capability.write_with_user_metadata.then(|| uuid::Uuid::new_v4().simple().to_string());
+        if let Some(mark) = mark.as_ref().filter(|_| !claimed) {
+            writer = writer.user_metadata([(MARK.to_owned(), mark.clone())]);
+        }
         if capability.write_can_multi {
             writer = writer.chunk(self.settings.part_bytes).concurrent(self.settings.concurrency);
         }
@@ -45,8 +57,14 @@ impl Store {
         if self.conditional {
             writer = writer.if_not_exists(true);
         }
-        let inner = writer.await.map_err(|error| self.error(&error, "writing", key))?;
-        Ok(ObjectWriter { store: self.clone(), key: key.to_owned(), inner, written: 0 })
+        let inner = writer.await.map_err(|error| {
+            if claimed {
+                self.unclaim(key);
+            }
+            self.error(&error, "writing", key)
+        })?;
+        let mark = mark.filter(|_| !claimed);
+        Ok(ObjectWriter { store: self.clone(), key: key.to_owned(), inner, written: 0, mark, claimed })
     }
 
     /// Writes a small object in one go. Used for manifests, whose writing is the commit.
@@ -111,26 +129,35 @@ impl ObjectWriter {
     /// size, its answer was lost and not its content.
     pub async fn close(mut self) -> Result<u64, StoreError> {
         if let Err(error) = self.inner.close().await {
-            match self.store.size_of(&self.key).await {
-                Ok(Some(size)) if size == self.written => {
-                    tracing::warn!(
-                        object = self.store.at(&self.key),
-                        "the store reported a failure, but the object is whole"
-                    );
-                }
-                _ => {
-                    let error = self.store.error(&error, "finishing", &self.key);
-                    self.abort().await;
-                    return Err(error);
-                }
+            if !self.is_ours(&error).await {
+                let error = self.store.error(&error, "finishing", &self.key);
+                self.abort().await;
+                return Err(error);
             }
+            tracing::warn!(object = self.store.at(&self.key), "the store reported a failure, but the object is whole");
         }
         self.store.settle(&self.key);
         Ok(self.written)
     }
 
+    /// After a failed close: whether what stands under the key is what we wrote, and not what another run did.
+    async fn is_ours(&self, error: &opendal::Error) -> bool {
+        let Ok(meta) = self.store.op.stat(&self.key).await else { return false };
+        if meta.content_length() != self.written {
+            return false;
+        }
+        match (&self.mark, meta.user_metadata()) {
+            (Some(mark), Some(there)) => there.get(MARK) == Some(mark),
+            // A key that was taken was taken by someone; without a mark nobody knows by whom.
+            _ => !matches!(error.kind(), opendal::ErrorKind::ConditionNotMatch | opendal::ErrorKind::AlreadyExists),
+        }
+    }
+
     /// Leaves nothing of the object behind, as far as the store lets us.
     pub async fn abort(mut self) {
+        if self.claimed {
+            self.store.unclaim(&self.key);
+        }
         for attempt in 0..3 {
             match self.inner.abort().await {
                 Ok(()) => return,

@@ -19,6 +19,8 @@ use crate::error::ToolError;
 use crate::tree;
 
 const PREFIX: &str = "planb-work-";
+/// What it is called until it is locked: before that, another run could take it for one that was left.
+const NEW_PREFIX: &str = "planb-new-";
 const LOCK: &str = "lock";
 
 /// A private work directory. Dropping it ends what still runs in it and removes it.
@@ -41,7 +43,7 @@ impl WorkDir {
         let base = fs::canonicalize(base).map_err(fail(base))?;
         sweep(&base);
         let folder = tempfile::Builder::new()
-            .prefix(PREFIX)
+            .prefix(NEW_PREFIX)
             .permissions(fs::Permissions::from_mode(0o700))
             .tempdir_in(&base)
             .map_err(fail(&base))?;
@@ -51,7 +53,12 @@ impl WorkDir {
         for name in ["home", "tmp", "run"] {
             DirBuilder::new().mode(0o700).create(folder.path().join(name)).map_err(fail(folder.path()))?;
         }
-        Ok(Self { root: folder.keep(), lock })
+        let name = folder.path().file_name().unwrap_or_default().to_string_lossy().replacen(NEW_PREFIX, PREFIX, 1);
+        let root = base.join(name);
+        fs::rename(folder.path(), &root).map_err(fail(&root))?;
+        // It is no longer where the guard would remove it from.
+        let _ = folder.keep();
+        Ok(Self { root, lock })
     }
 
     /// What paths in plans are relative to, and the tools' working directory.
@@ -143,19 +150,23 @@ fn sweep(base: &Path) {
     let Ok(entries) = fs::read_dir(base) else { return };
     let me = rustix::process::geteuid().as_raw();
     for entry in entries.flatten() {
-        let ours = entry.file_name().to_string_lossy().starts_with(PREFIX)
+        let name = entry.file_name();
+        let ours = [PREFIX, NEW_PREFIX].iter().any(|prefix| name.to_string_lossy().starts_with(prefix))
             && entry.metadata().is_ok_and(|meta| meta.is_dir() && meta.uid() == me);
         if !ours {
             continue;
         }
         let path = entry.path();
+        let old = || {
+            let changed = entry.metadata().and_then(|meta| meta.modified());
+            changed.is_ok_and(|at| at.elapsed().is_ok_and(|age| age > std::time::Duration::from_mins(10)))
+        };
         let left = match File::open(path.join(LOCK)) {
-            Ok(lock) => flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok(),
-            // One that is just being made has no lock yet.
-            Err(_) => entry
-                .metadata()
-                .and_then(|m| m.modified())
-                .is_ok_and(|at| at.elapsed().is_ok_and(|age| age > std::time::Duration::from_mins(10))),
+            Ok(lock) if name.to_string_lossy().starts_with(PREFIX) => {
+                flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok()
+            }
+            // It is just being made, or its making was cut off.
+            _ => old(),
         };
         if left {
             tracing::info!(folder = %path.display(), "removing what a killed run left");

@@ -183,7 +183,7 @@ fn an_unknown_parameter() {
 fn an_unknown_plugin() {
     refused(4, &["run", "--plugin", "postgre", "--db", "postgresql://a@h/b", "--to", "store"], |said| {
         assert_snapshot!(said, @r#"
-    error (settings): there is no plugin "postgre"; looked for postgre.wasm in [plugins]
+    error (settings): there is no plugin "postgre" (did you mean `postgres`?); looked for postgre.wasm in [plugins]
     hint: planb plugin list shows what is there; --plugin-dir names another folder
     "#)
     });
