@@ -148,33 +148,37 @@ impl Store {
         self.op.delete(key).await.map_err(|error| self.error(&error, "removing", key))
     }
 
-    /// On a file system: takes a name for oneself, as an empty file that the finished object replaces. A rename has no
-    /// condition, so that two runs of the same second would otherwise write over each other.
+    /// On a file system: takes a name for oneself until the object is whole. A rename has no condition, so that two
+    /// runs of the same second would otherwise write over each other.
     pub(crate) fn claim(&self, key: &str) -> Result<bool, StoreError> {
-        if self.url.kind != Kind::File {
-            return Ok(false);
-        }
-        let path = Path::new(&self.url.root).join(key);
-        let fail = |error: std::io::Error| StoreError {
-            kind: if error.kind() == std::io::ErrorKind::AlreadyExists {
-                StoreErrorKind::Exists
-            } else {
-                kind_of(&error)
+        let Some(path) = self.claim_path(key) else { return Ok(false) };
+        let made = std::fs::OpenOptions::new().write(true).create_new(true).open(path);
+        made.map(|_| true).map_err(|error| StoreError {
+            kind: match error.kind() {
+                std::io::ErrorKind::AlreadyExists => StoreErrorKind::Exists,
+                _ => kind_of(&error),
             },
             doing: "writing",
             at: self.at(key),
             detail: error.to_string(),
-        };
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder).map_err(fail)?;
-        }
-        std::fs::OpenOptions::new().write(true).create_new(true).open(&path).map_err(fail)?;
-        Ok(true)
+        })
     }
 
     /// Gives a claimed name back.
     pub(crate) fn unclaim(&self, key: &str) {
-        let _ = std::fs::remove_file(Path::new(&self.url.root).join(key));
+        if let Some(path) = self.claim_path(key) {
+            let _ = std::fs::remove_file(path);
+        }
+    }
+
+    /// Beside the unfinished objects, where a killed run's is swept with them.
+    fn claim_path(&self, key: &str) -> Option<PathBuf> {
+        if self.url.kind != Kind::File {
+            return None;
+        }
+        let name = key.replace('/', "%2F");
+        let from = name.char_indices().map(|(at, _)| at).find(|at| name.len() - at <= 240).unwrap_or(0);
+        Some(Path::new(&self.url.root).join(FS_TEMP).join(format!("{}.claim", &name[from..])))
     }
 
     /// Makes what was renamed into a folder survive a power cut (OpenDAL syncs the file, not its folder), and

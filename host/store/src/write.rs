@@ -8,7 +8,8 @@ use crate::error::{StoreError, StoreErrorKind};
 use crate::open::Store;
 
 /// The name of the user metadata by which a writer knows its own object.
-const MARK: &str = "planb-write";
+/// (Azure takes letters and digits only.)
+const MARK: &str = "planbwrite";
 
 /// An object that is being written. It has to be ended by [`ObjectWriter::close`] or [`ObjectWriter::abort`]: one that
 /// is only dropped may leave parts in the store.
@@ -38,10 +39,18 @@ impl Store {
     /// # Errors
     /// [`StoreError`]; `Exists` where the key is taken.
     pub async fn begin(&self, key: &str, media_type: &str) -> Result<ObjectWriter, StoreError> {
+        let claimed = self.claim(key)?;
+        let begun = self.begin_claimed(key, media_type, claimed).await;
+        if begun.is_err() && claimed {
+            self.unclaim(key);
+        }
+        begun
+    }
+
+    async fn begin_claimed(&self, key: &str, media_type: &str, claimed: bool) -> Result<ObjectWriter, StoreError> {
         if self.size_of(key).await?.is_some() {
             return Err(self.exists(key));
         }
-        let claimed = self.claim(key)?;
         let mut writer = self.op.writer_with(key);
         let capability = self.op.info().capability();
         let mark = capability.write_with_user_metadata.then(|| uuid::Uuid::new_v4().simple().to_string());
@@ -57,12 +66,7 @@ impl Store {
         if self.conditional {
             writer = writer.if_not_exists(true);
         }
-        let inner = writer.await.map_err(|error| {
-            if claimed {
-                self.unclaim(key);
-            }
-            self.error(&error, "writing", key)
-        })?;
+        let inner = writer.await.map_err(|error| self.error(&error, "writing", key))?;
         let mark = mark.filter(|_| !claimed);
         Ok(ObjectWriter { store: self.clone(), key: key.to_owned(), inner, written: 0, mark, claimed })
     }
@@ -137,6 +141,9 @@ impl ObjectWriter {
             tracing::warn!(object = self.store.at(&self.key), "the store reported a failure, but the object is whole");
         }
         self.store.settle(&self.key);
+        if self.claimed {
+            self.store.unclaim(&self.key);
+        }
         Ok(self.written)
     }
 
