@@ -91,7 +91,7 @@ pub async fn verify(
         let read = match read {
             // A damaged header fits no key either.
             Err(RunError::WrongKey(id)) => {
-                check_stored(store, entry, file, stop).await.and_then(|()| Err(RunError::WrongKey(id)))
+                check_stored(store, entry, file, stop).await.and(Err(RunError::WrongKey(id)))
             }
             other => other,
         };
