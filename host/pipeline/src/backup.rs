@@ -237,9 +237,6 @@ impl<'o, 'p> Backup<'o, 'p> {
         };
         let outcome = self.try_run(&id, &mut report).await;
         report.duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        for store in &self.stores {
-            store.finish();
-        }
         match outcome {
             Ok(()) => {
                 let failed = report.stores.iter().any(|store| store.status == RunStatus::Failed);

@@ -152,7 +152,15 @@ impl Store {
     /// runs of the same second would otherwise write over each other.
     pub(crate) fn claim(&self, key: &str) -> Result<bool, StoreError> {
         let Some(path) = self.claim_path(key) else { return Ok(false) };
-        let made = std::fs::OpenOptions::new().write(true).create_new(true).open(path);
+        let mut made = Err(std::io::Error::other("it was not tried"));
+        // Another run that ends removes the folder when it is empty, also between these two lines.
+        for _ in 0..5 {
+            made = std::fs::create_dir_all(Path::new(&self.url.root).join(FS_TEMP))
+                .and_then(|()| std::fs::OpenOptions::new().write(true).create_new(true).open(&path));
+            if !made.as_ref().is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound) {
+                break;
+            }
+        }
         made.map(|_| true).map_err(|error| StoreError {
             kind: match error.kind() {
                 std::io::ErrorKind::AlreadyExists => StoreErrorKind::Exists,
