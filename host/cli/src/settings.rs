@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use planb_model::connection::Target;
-use planb_model::engine::{Connection, Description, Purpose, Scope, ScopeKind};
+use planb_model::engine::{Connection, Description, Purpose, Scope, ScopeKind, Setting, SettingKind};
 use planb_model::secret::{Secret, Secrets};
 use planb_pipeline::{Identities, OperationSpec, Timeouts};
 use planb_plugin::{CompileCache, Grants, Limits, Plugin, PluginFolders, PluginHost, find};
@@ -245,7 +245,15 @@ impl Database {
             name == "globals" && !description.settings.iter().any(|s| s.name == "globals")
         };
         let given: Vec<_> = args.options.iter().filter(|option| !globals(option)).cloned().collect();
-        let settings = planb_model::settings::resolve(description, &given)?;
+        let mut settings = planb_model::settings::resolve(description, &given)?;
+        for (name, value) in &mut settings {
+            let path = |setting: &&Setting| setting.name == *name && setting.kind == SettingKind::Path;
+            if !value.is_empty() && description.settings.iter().any(|setting| path(&setting)) {
+                let absolute = std::path::absolute(&value)
+                    .map_err(|error| Report::usage(format!("--option {name}={value}: {error}")))?;
+                *value = absolute.to_string_lossy().into_owned();
+            }
+        }
         let mut grants = match grants_file() {
             Some(path) => Grants::load(&path, pinned::digests())?,
             None => Grants { pinned: pinned::digests().collect(), ..Grants::default() },

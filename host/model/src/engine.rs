@@ -206,6 +206,7 @@ pub enum SettingKind {
     Number,
     Toggle,
     Choice(Vec<String>),
+    Path,
 }
 
 /// One `--option NAME=VALUE`.
@@ -275,6 +276,7 @@ pub struct Connection {
 pub struct FoundTool {
     pub id: String,
     pub version: Option<String>,
+    pub banner: Option<String>,
 }
 
 /// What the plugin is asked to plan for.

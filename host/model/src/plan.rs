@@ -64,6 +64,7 @@ pub struct Command {
     pub args: Vec<Arg>,
     pub env: Vec<EnvVar>,
     pub stdin: Option<Vec<PrivatePiece>>,
+    pub stdout_to: Option<String>,
     pub ok: Vec<u8>,
 }
 
@@ -148,8 +149,11 @@ pub struct ScratchPlan {
     pub files: Vec<PrivateFile>,
     pub prepare: Vec<Command>,
     pub server: Option<Command>,
+    pub ready: Vec<Command>,
     pub connection: Connection,
     pub scope: Scope,
+    pub settings: Vec<(String, Vec<ArgPiece>)>,
+    pub restore_stopped: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

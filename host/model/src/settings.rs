@@ -36,7 +36,7 @@ pub fn resolve(engine: &Description, given: &[(String, String)]) -> Result<Vec<(
         let Some(value) = value else { continue };
         let bad = |takes: String| SettingError::Value { name: setting.name.clone(), takes, value: value.clone() };
         let value = match &setting.kind {
-            SettingKind::Text => value.clone(),
+            SettingKind::Text | SettingKind::Path => value.clone(),
             SettingKind::Number => value.parse::<u64>().map_err(|_| bad("a whole number".to_owned()))?.to_string(),
             SettingKind::Toggle => match value.to_ascii_lowercase().as_str() {
                 "true" | "yes" | "on" | "1" => "true".to_owned(),

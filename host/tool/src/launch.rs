@@ -31,7 +31,7 @@ pub enum Stdin {
     Piped,
 }
 
-/// Where a tool prints to.
+/// Where a tool prints to, unless its plan keeps that in a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stdout {
     /// Nowhere.
@@ -161,7 +161,11 @@ impl Launcher {
         }
         let piped_in = stdin == Stdin::Piped || input.is_some();
         process.0.stdin(if piped_in { Stdio::piped() } else { Stdio::null() });
-        process.0.stdout(if stdout == Stdout::Piped { Stdio::piped() } else { Stdio::null() });
+        process.0.stdout(match &command.stdout_to {
+            Some(path) => self.work.create_file(path)?.into(),
+            None if stdout == Stdout::Piped => Stdio::piped(),
+            None => Stdio::null(),
+        });
         let mut child = self.spawn(&tool.id, process)?;
         if let Some(input) = input
             && let Some(mut pipe) = child.stdin.take()

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use planb_model::engine::{FoundTool, Purpose, ToolSpec};
+use planb_model::redact::strip_control;
 use rustix::fs::{Access, access};
 
 use crate::error::ToolError;
@@ -29,6 +30,8 @@ pub struct ResolvedTool {
     pub path: PathBuf,
     /// What it printed as its version.
     pub version: Option<String>,
+    /// The first line that it printed then.
+    pub banner: Option<String>,
 }
 
 /// The tools of one plugin on this machine.
@@ -73,7 +76,9 @@ impl Toolbox {
             }
             match locate(spec, search)? {
                 // Asking for the version is running it.
-                Some(_) if !granted(spec) => toolbox.ungranted.push(FoundTool { id: spec.id.clone(), version: None }),
+                Some(_) if !granted(spec) => {
+                    toolbox.ungranted.push(FoundTool { id: spec.id.clone(), version: None, banner: None })
+                }
                 Some(path) => toolbox.found.push(Arc::new(probe(spec, path, launcher).await?)),
                 None => toolbox.missing.push(spec.clone()),
             }
@@ -100,7 +105,11 @@ impl Toolbox {
 
     /// What a plugin is told of them.
     pub fn for_request(&self) -> Vec<FoundTool> {
-        let found = self.found.iter().map(|tool| FoundTool { id: tool.id.clone(), version: tool.version.clone() });
+        let found = self.found.iter().map(|tool| FoundTool {
+            id: tool.id.clone(),
+            version: tool.version.clone(),
+            banner: tool.banner.clone(),
+        });
         found.chain(self.ungranted.iter().cloned()).collect()
     }
 
@@ -139,7 +148,7 @@ fn is_program(path: &Path) -> bool {
 
 async fn probe(spec: &ToolSpec, path: PathBuf, launcher: &Launcher) -> Result<ResolvedTool, ToolError> {
     if spec.version_args.is_empty() {
-        return Ok(ResolvedTool { id: spec.id.clone(), path, version: None });
+        return Ok(ResolvedTool { id: spec.id.clone(), path, version: None, banner: None });
     }
     let fail = |path: &Path, detail: String| ToolError::Probe { id: spec.id.clone(), path: path.to_path_buf(), detail };
     let (exit, stdout) = launcher.probe(&spec.id, &path, &spec.version_args, PROBE_TIME).await?;
@@ -163,7 +172,9 @@ async fn probe(spec: &ToolSpec, path: PathBuf, launcher: &Launcher) -> Result<Re
             install_hint: spec.install_hint.clone(),
         });
     }
-    Ok(ResolvedTool { id: spec.id.clone(), path, version: Some(version) })
+    let banner = text.lines().chain(exit.stderr.lines()).find(|line| !line.trim().is_empty());
+    let banner = banner.map(|line| strip_control(line).chars().take(200).collect());
+    Ok(ResolvedTool { id: spec.id.clone(), path, version: Some(version), banner })
 }
 
 /// The first number with a dot in it, or a whole number standing alone: `pg_dump (PostgreSQL) 17.2` and `sqlite 3.40.1 2022`.

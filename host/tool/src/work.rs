@@ -98,18 +98,23 @@ impl WorkDir {
     /// [`ToolError`]: also where a secret cannot be written in the way its place asks for.
     pub fn write(&self, files: &[PrivateFile], secrets: &Secrets) -> Result<(), ToolError> {
         for file in files {
-            let path = self.below(&file.path)?;
-            let fail = |source| ToolError::Work { path: path.clone(), source };
-            if let Some(folder) = path.parent() {
-                DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(fail)?;
-            }
             let content = self.assemble(&file.content, secrets)?;
-            // A plan's files may be written anew by a later step, never through a link.
-            let _ = fs::remove_file(&path);
-            let mut open = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).map_err(fail)?;
-            open.write_all(&content).map_err(fail)?;
+            let fail = |source| ToolError::Work { path: file.path.clone().into(), source };
+            self.create_file(&file.path)?.write_all(&content).map_err(fail)?;
         }
         Ok(())
+    }
+
+    /// Makes a file of mode 0600, and the folders above it.
+    pub(crate) fn create_file(&self, path: &str) -> Result<File, ToolError> {
+        let path = self.below(path)?;
+        let fail = |source| ToolError::Work { path: path.clone(), source };
+        if let Some(folder) = path.parent() {
+            DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(fail)?;
+        }
+        // A plan's files may be written anew by a later step, never through a link.
+        let _ = fs::remove_file(&path);
+        OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).map_err(fail)
     }
 
     /// Puts pieces together, secrets in their places.

@@ -53,13 +53,13 @@ impl Engine for Postgres {
         query::plan(request, query)
     }
     fn read_query(query: &Query, stdout: &[u8]) -> Result<Answer, Failure> {
-        query::read(query, stdout)
+        Answer::from_lines("psql", query, stdout)
     }
     fn explain(tool: &str, code: Option<i32>, stderr: &str) -> Failure {
         explain::explain(tool, code, stderr)
     }
-    fn plan_scratch(port: u16) -> Result<ScratchPlan, Failure> {
-        Ok(scratch::server(port))
+    fn plan_scratch(ports: &[u16]) -> Result<ScratchPlan, Failure> {
+        scratch::server(ports)
     }
     fn plan_seed(request: &Request) -> Result<SeedPlan, Failure> {
         scratch::seed(request)

@@ -2,7 +2,7 @@
 //!
 //! Names come back as hexadecimal digits, so that no name, whatever it holds, can look like another row.
 
-use planb_sdk::{Answer, Failure, Object, Query, QueryPlan, Request, Scope};
+use planb_sdk::{Failure, Query, QueryPlan, Request, Scope};
 
 use crate::{connect, describe};
 
@@ -65,38 +65,6 @@ pub(crate) fn plan(request: &Request, query: &Query) -> Result<QueryPlan, Failur
     Ok(QueryPlan::new(psql.env("PGCLIENTENCODING", "UTF8")).file(connect::passfile(request)))
 }
 
-pub(crate) fn read(query: &Query, stdout: &[u8]) -> Result<Answer, Failure> {
-    let text = String::from_utf8_lossy(stdout);
-    let mut lines = text.lines().filter(|line| !line.is_empty());
-    let odd = || Failure::plugin(format!("psql answered {} in a way that was not expected", query.name()));
-    match query {
-        Query::Ping => lines.next().filter(|line| *line == "1").map(|_| Answer::Alive).ok_or_else(odd),
-        Query::Version => {
-            let version = lines.next().and_then(|line| line.split_whitespace().next()).ok_or_else(odd)?;
-            Ok(Answer::Version(version.to_owned()))
-        }
-        Query::Databases => lines.map(unhex).collect::<Option<_>>().map(Answer::Databases).ok_or_else(odd),
-        Query::Size(_) => lines.next().and_then(|line| line.parse().ok()).map(Answer::Size).ok_or_else(odd),
-        Query::Inventory(_) => lines.map(object).collect::<Option<_>>().map(Answer::Inventory).ok_or_else(odd),
-    }
-}
-
-fn object(line: &str) -> Option<Object> {
-    let mut fields = line.split('|');
-    let (kind, name, rows) = (fields.next()?, fields.next()?, fields.next()?);
-    let rows = if rows == "-" { None } else { Some(rows.parse().ok()?) };
-    Some(Object::new(kind, unhex(name)?).rows(rows))
-}
-
-fn unhex(digits: &str) -> Option<String> {
-    let value = |digit: u8| char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok());
-    let bytes = digits.as_bytes().chunks(2).map(|pair| match *pair {
-        [high, low] => Some(value(high)? << 4 | value(low)?),
-        _ => None,
-    });
-    Some(String::from_utf8_lossy(&bytes.collect::<Option<Vec<_>>>()?).into_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -112,22 +80,5 @@ mod tests {
         );
         assert!(plan(Query::Databases).contains("--dbname=postgres "));
         assert!(plan(Query::Inventory(Scope::Database("x y".to_owned()))).contains("--dbname=dbname='x y' "));
-    }
-
-    #[test]
-    fn answers() {
-        let answer = |query, text: &str| read(&query, text.as_bytes());
-        assert_eq!(answer(Query::Ping, "1\n"), Ok(Answer::Alive));
-        assert!(answer(Query::Ping, "").is_err());
-        assert_eq!(answer(Query::Version, "15.20 (Debian 15.20-0+deb12u1)\n"), Ok(Answer::Version("15.20".to_owned())));
-        assert_eq!(
-            answer(Query::Databases, "61\n610a7c22\n"),
-            Ok(Answer::Databases(vec!["a".to_owned(), "a\n|\"".to_owned()]))
-        );
-        assert_eq!(answer(Query::Size(Scope::All), "42\n"), Ok(Answer::Size(42)));
-        let objects = vec![Object::new("view", "b"), Object::new("table", "a").rows(3)];
-        assert_eq!(answer(Query::Inventory(Scope::All), "view|62|-\ntable|61|3\n"), Ok(Answer::Inventory(objects)));
-        assert_eq!(answer(Query::Inventory(Scope::All), ""), Ok(Answer::Inventory(Vec::new())));
-        assert!(answer(Query::Inventory(Scope::All), "table|6|3\n").is_err());
     }
 }

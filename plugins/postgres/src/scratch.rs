@@ -1,10 +1,13 @@
 //! A throw-away server, and a small known database in it.
 
-use planb_sdk::{Command, Connection, Failure, Object, Request, Scope, ScratchPlan, SeedPlan, path};
+use planb_sdk::{
+    Command, Connection, Failure, Object, PrivateFile, Request, Scope, ScratchPlan, Secret, SeedPlan, path,
+};
 
 use crate::connect;
 
 const DATA: &str = "data";
+const PASSWORD: &str = "password";
 
 const SEED: &str = "\
 BEGIN;
@@ -16,12 +19,14 @@ COMMIT;
 ";
 
 /// The server listens on a unix socket inside its data directory, which only its owner may enter (initdb makes it 0700),
-/// and on no network at all: so it needs no password, and no other user of the machine gets in.
-pub(crate) fn server(port: u16) -> ScratchPlan {
+/// and on no network at all, so no other user of the machine gets in.
+pub(crate) fn server(ports: &[u16]) -> Result<ScratchPlan, Failure> {
+    let port = *ports.first().ok_or_else(|| Failure::plugin("the host gave no port"))?;
     let init = Command::tool("initdb")
         .option("--pgdata", path(DATA))
         .flag("--username=postgres")
-        .flag("--auth=trust")
+        .flag("--auth=scram-sha-256")
+        .option("--pwfile", path(PASSWORD))
         .flag("--encoding=UTF8")
         .flag("--locale=C")
         .flag("--no-sync");
@@ -33,24 +38,17 @@ pub(crate) fn server(port: u16) -> ScratchPlan {
         .flag("listen_addresses=")
         .flag("-c")
         .flag("fsync=off");
-    ScratchPlan {
-        files: Vec::new(),
-        prepare: vec![init],
-        server: Some(server),
-        connection: Connection {
-            socket: Some(DATA.to_owned()),
-            port: Some(port),
-            user: Some("postgres".to_owned()),
-            ..Connection::empty()
-        },
-        scope: Scope::Database("postgres".to_owned()),
-    }
+    let mut connection = Connection::at_socket(DATA).user("postgres").with_secret("password");
+    // The socket is named after the port.
+    connection.port = Some(port);
+    Ok(ScratchPlan::server(server, connection, Scope::Database("postgres".to_owned()))
+        .file(PrivateFile::new(PASSWORD).secret(Secret::raw("password")).text("\n"))
+        .prepare(init))
 }
 
 pub(crate) fn seed(request: &Request) -> Result<SeedPlan, Failure> {
-    Ok(SeedPlan {
-        files: connect::passfile(request).into_iter().collect(),
-        commands: vec![connect::psql(request, connect::home(request))?.stdin(SEED)],
-        holds: vec![Object::new("table", "public.actors").rows(3), Object::new("table", "public.movies").rows(3)],
-    })
+    let holds = [Object::new("table", "public.actors").rows(3), Object::new("table", "public.movies").rows(3)];
+    Ok(SeedPlan::new(holds)
+        .file(connect::passfile(request))
+        .command(connect::psql(request, request.database()?)?.stdin(SEED)))
 }

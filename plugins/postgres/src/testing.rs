@@ -4,7 +4,7 @@ use planb_sdk::{Artifact, Connection, FoundTool, Mode, Request, RestoreRequest, 
 
 /// Everything given, tools of version 15.
 pub(crate) fn request(database: &str) -> Request {
-    let tool = |id: &str| FoundTool { id: id.to_owned(), version: Some("15.20".to_owned()) };
+    let tool = |id: &str| FoundTool { id: id.to_owned(), version: Some("15.20".to_owned()), banner: None };
     Request {
         connection: Connection {
             host: Some("db".to_owned()),

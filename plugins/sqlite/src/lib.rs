@@ -45,12 +45,12 @@ impl Engine for Sqlite {
         query::plan(request, query)
     }
     fn read_query(query: &Query, stdout: &[u8]) -> Result<Answer, Failure> {
-        query::read(query, stdout)
+        Answer::from_lines("sqlite3", query, stdout)
     }
     fn explain(tool: &str, code: Option<i32>, stderr: &str) -> Failure {
         explain::explain(tool, code, stderr)
     }
-    fn plan_scratch(_: u16) -> Result<ScratchPlan, Failure> {
+    fn plan_scratch(_: &[u16]) -> Result<ScratchPlan, Failure> {
         Ok(plan::scratch())
     }
     fn plan_seed(request: &Request) -> Result<SeedPlan, Failure> {

@@ -163,22 +163,13 @@ pub(crate) fn restore(request: &RestoreRequest) -> Result<RestorePlan, Failure> 
 }
 
 pub(crate) fn scratch() -> ScratchPlan {
-    ScratchPlan {
-        files: Vec::new(),
-        prepare: Vec::new(),
-        server: None,
-        connection: Connection::empty(),
-        scope: Scope::Database("scratch.db".to_owned()),
-    }
+    ScratchPlan::embedded(Connection::empty(), Scope::Database("scratch.db".to_owned()))
 }
 
 pub(crate) fn seed(request: &Request) -> Result<SeedPlan, Failure> {
     let file = uri(request.database()?, Open::Create)?;
-    Ok(SeedPlan {
-        files: Vec::new(),
-        commands: vec![sqlite().value(file).stdin(SEED)],
-        holds: vec![Object::new("table", "actors").rows(3), Object::new("table", "movies").rows(3)],
-    })
+    let holds = [Object::new("table", "actors").rows(3), Object::new("table", "movies").rows(3)];
+    Ok(SeedPlan::new(holds).command(sqlite().value(file).stdin(SEED)))
 }
 
 #[cfg(test)]
@@ -195,7 +186,7 @@ mod tests {
             native_compression: false,
             settings: settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
             extra_args: Vec::new(),
-            tools: vec![FoundTool { id: "sqlite3".to_owned(), version: Some("3.40.1".to_owned()) }],
+            tools: vec![FoundTool { id: "sqlite3".to_owned(), version: Some("3.40.1".to_owned()), banner: None }],
             server_version: None,
             serve_at: None,
         }

@@ -1,6 +1,6 @@
 //! Questions about a database file. Names come back as hexadecimal digits, so that no name can look like another row.
 
-use planb_sdk::{Answer, Failure, Object, Query, QueryPlan, Request, Scope};
+use planb_sdk::{Failure, Query, QueryPlan, Request, Scope};
 
 use crate::describe::INSTALL;
 use crate::plan::{self, Open};
@@ -43,33 +43,4 @@ pub(crate) fn plan(request: &Request, query: &Query) -> Result<QueryPlan, Failur
         }
     };
     Ok(QueryPlan::new(command))
-}
-
-pub(crate) fn read(query: &Query, stdout: &[u8]) -> Result<Answer, Failure> {
-    let text = String::from_utf8_lossy(stdout);
-    let mut lines = text.lines().filter(|line| !line.is_empty());
-    let odd = || Failure::plugin(format!("sqlite3 answered {} in a way that was not expected", query.name()));
-    match query {
-        Query::Ping => lines.next().filter(|line| *line == "1").map(|_| Answer::Alive).ok_or_else(odd),
-        Query::Version => lines.next().map(|line| Answer::Version(line.to_owned())).ok_or_else(odd),
-        Query::Size(_) => lines.next().and_then(|line| line.parse().ok()).map(Answer::Size).ok_or_else(odd),
-        Query::Inventory(_) => lines.map(object).collect::<Option<_>>().map(Answer::Inventory).ok_or_else(odd),
-        Query::Databases => Err(odd()),
-    }
-}
-
-fn object(line: &str) -> Option<Object> {
-    let mut fields = line.split('|');
-    let (kind, name, rows) = (fields.next()?, fields.next()?, fields.next()?);
-    let rows = if rows == "-" { None } else { Some(rows.parse().ok()?) };
-    Some(Object::new(kind, unhex(name)?).rows(rows))
-}
-
-fn unhex(digits: &str) -> Option<String> {
-    let value = |digit: u8| char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok());
-    let bytes = digits.as_bytes().chunks(2).map(|pair| match *pair {
-        [high, low] => Some(value(high)? << 4 | value(low)?),
-        _ => None,
-    });
-    Some(String::from_utf8_lossy(&bytes.collect::<Option<Vec<_>>>()?).into_owned())
 }

@@ -57,7 +57,7 @@ impl From<Secret> for PrivatePiece {
 impl Command {
     /// A run of the tool that [`Description::tool`](crate::Description::tool) declared under this id.
     pub fn tool(id: impl Into<String>) -> Self {
-        Self { tool: id.into(), args: Vec::new(), env: Vec::new(), stdin: None, ok: Vec::new() }
+        Self { tool: id.into(), args: Vec::new(), env: Vec::new(), stdin: None, stdout_to: None, ok: Vec::new() }
     }
 
     /// An argument that the engine's author wrote, never built from a request.
@@ -143,6 +143,13 @@ impl Command {
         self
     }
 
+    /// Keeps its stdout in a file at this path below the work directory.
+    #[must_use]
+    pub fn stdout_to(mut self, path: impl Into<String>) -> Self {
+        self.stdout_to = Some(path.into());
+        self
+    }
+
     /// An exit code that means success. Once this was called, 0 does only where it was named too.
     #[must_use]
     pub fn ok(mut self, code: u8) -> Self {
@@ -170,6 +177,9 @@ impl fmt::Display for Command {
         }
         if let Some(stdin) = &self.stdin {
             write!(f, " << {}", private(stdin))?;
+        }
+        if let Some(path) = &self.stdout_to {
+            write!(f, " > {{work}}/{path}")?;
         }
         Ok(())
     }

@@ -179,6 +179,11 @@ impl Setting {
         Self::new(name, Kind::Text, summary)
     }
 
+    /// A file or folder of the user's, which the host makes absolute.
+    pub fn path(name: &str, summary: &str) -> Self {
+        Self::new(name, Kind::Path, summary)
+    }
+
     /// A whole number.
     pub fn number(name: &str, summary: &str) -> Self {
         Self::new(name, Kind::Number, summary)

@@ -48,13 +48,13 @@ pub trait Engine: 'static {
         Failure::of_tool(tool, code, stderr)
     }
 
-    /// A throw-away server in the work directory.
-    fn plan_scratch(port: u16) -> Result<ScratchPlan, Failure> {
-        let _ = port;
+    /// A throw-away server in a work directory of its own; eight ports are free for it.
+    fn plan_scratch(ports: &[u16]) -> Result<ScratchPlan, Failure> {
+        let _ = ports;
         Err(Failure::unsupported("this engine has no scratch server"))
     }
 
-    /// Three movies and three actors.
+    /// Three movies and three actors, in a scratch server.
     fn plan_seed(request: &Request) -> Result<SeedPlan, Failure> {
         let _ = request;
         Err(Failure::unsupported("this engine has no seed"))
@@ -155,8 +155,8 @@ impl<E: Engine> guest::Guest for Exported<E> {
     fn explain(tool: String, code: Option<i32>, stderr: String) -> Failure {
         E::explain(&tool, code, &stderr)
     }
-    fn plan_scratch(port: u16) -> Result<ScratchPlan, Failure> {
-        E::plan_scratch(port)
+    fn plan_scratch(ports: Vec<u16>) -> Result<ScratchPlan, Failure> {
+        E::plan_scratch(&ports)
     }
     fn plan_seed(request: Request) -> Result<SeedPlan, Failure> {
         E::plan_seed(&request)

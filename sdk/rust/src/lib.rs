@@ -101,6 +101,7 @@
 
 #![deny(missing_docs)]
 
+mod answer;
 #[doc(hidden)]
 pub mod bindings;
 mod command;
@@ -112,12 +113,15 @@ mod object;
 mod plan;
 pub mod quote;
 mod request;
+mod scratch;
+pub mod testing;
 
+pub use answer::unhex;
 pub use bindings::planb::engine::types::{
     Answer, Arg, ArgPiece, Artifact, Backslash, BackupPlan, Blame, Command, Connection, Description, Encoding, EnvVar,
     Failure, FailureCode, FoundTool, Input, Inspection, Kind, Mode, NamedSecret, Object, OptionArg, Output,
     PrivateFile, PrivatePiece, Purpose, Query, QueryPlan, Request, RestorePlan, RestoreRequest, Scope, ScopeKind,
-    ScratchPlan, Secret, SeedPlan, Setting, Sink, Source, StdoutSource, TargetState, Tool, Trim,
+    ScratchPlan, ScratchSetting, Secret, SeedPlan, Setting, Sink, Source, StdoutSource, TargetState, Tool, Trim,
 };
 pub use command::{WorkPath, path};
 pub use engine::{Engine, Filter, Inspector, NoFilter, NoInspector};

@@ -159,7 +159,7 @@ impl SeaweedFs {
             "-s3.port.iceberg=0".to_owned(),
             "-s3.port.lance=0".to_owned(),
             "-master.volumeSizeLimitMB=64".to_owned(),
-            "-volume.max=40".to_owned(),
+            "-volume.max=400".to_owned(),
         ];
         args.extend(names.iter().zip(&ports).map(|(name, port)| format!("-{name}={port}")));
         let mut server = Server::start(&venv.join("bin/weed"), &args, folder.path().join("log"))?;

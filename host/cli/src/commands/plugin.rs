@@ -95,6 +95,7 @@ pub(crate) async fn inspect(global: &Global, name: &str, printer: Printer) -> Re
                         planb_model::engine::SettingKind::Text => "text".to_owned(),
                         planb_model::engine::SettingKind::Number => "number".to_owned(),
                         planb_model::engine::SettingKind::Toggle => "true|false".to_owned(),
+                        planb_model::engine::SettingKind::Path => "path".to_owned(),
                         planb_model::engine::SettingKind::Choice(words) => words.join("|"),
                     };
                     vec![

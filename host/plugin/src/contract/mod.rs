@@ -90,7 +90,7 @@ pub trait Session: Send {
         stderr: &'a str,
     ) -> BoxFuture<'a, Result<Failure, PluginError>>;
     /// `plan-scratch`.
-    fn plan_scratch(&mut self, port: u16) -> Called<'_, ScratchPlan>;
+    fn plan_scratch<'a>(&'a mut self, ports: &'a [u16]) -> Called<'a, ScratchPlan>;
     /// `plan-seed`.
     fn plan_seed<'a>(&'a mut self, request: &'a Request) -> Called<'a, SeedPlan>;
 

@@ -224,9 +224,9 @@ impl Session for V01Session {
         .boxed()
     }
 
-    fn plan_scratch(&mut self, port: u16) -> Called<'_, ScratchPlan> {
+    fn plan_scratch<'a>(&'a mut self, ports: &'a [u16]) -> Called<'a, ScratchPlan> {
         async move {
-            let answer = call!(self, "plan-scratch", 0, |guest, store| guest.call_plan_scratch(store, port))?;
+            let answer = call!(self, "plan-scratch", 0, |guest, store| guest.call_plan_scratch(store, ports))?;
             Ok(answer.map_err(Failure::from)?.into())
         }
         .boxed()

@@ -153,6 +153,7 @@ impl From<t::Kind> for e::SettingKind {
             t::Kind::Number => Self::Number,
             t::Kind::Toggle => Self::Toggle,
             t::Kind::Choice(words) => Self::Choice(words),
+            t::Kind::Path => Self::Path,
         }
     }
 }
@@ -183,7 +184,14 @@ impl From<t::PrivateFile> for p::PrivateFile {
 
 impl From<t::Command> for p::Command {
     fn from(value: t::Command) -> Self {
-        Self { tool: value.tool, args: all(value.args), env: all(value.env), stdin: value.stdin.map(all), ok: value.ok }
+        Self {
+            tool: value.tool,
+            args: all(value.args),
+            env: all(value.env),
+            stdin: value.stdin.map(all),
+            stdout_to: value.stdout_to,
+            ok: value.ok,
+        }
     }
 }
 
@@ -256,8 +264,11 @@ impl From<t::ScratchPlan> for p::ScratchPlan {
             files: all(value.files),
             prepare: all(value.prepare),
             server: value.server.map(Into::into),
+            ready: all(value.ready),
             connection: value.connection.into(),
             scope: value.scope.into(),
+            settings: value.settings.into_iter().map(|setting| (setting.name, all(setting.value))).collect(),
+            restore_stopped: value.restore_stopped,
         }
     }
 }

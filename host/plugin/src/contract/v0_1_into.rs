@@ -45,7 +45,7 @@ impl From<&e::Connection> for t::Connection {
 
 impl From<&e::FoundTool> for t::FoundTool {
     fn from(value: &e::FoundTool) -> Self {
-        Self { id: value.id.clone(), version: value.version.clone() }
+        Self { id: value.id.clone(), version: value.version.clone(), banner: value.banner.clone() }
     }
 }
 
