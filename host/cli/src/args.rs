@@ -84,7 +84,7 @@ pub(crate) enum Command {
 }
 
 /// Which database, and with what.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(crate) struct DbArgs {
     /// The engine's plugin: a name (`postgres` finds postgres.wasm in the plugin folders) or a file. Can be left out where the URL's scheme tells it [env: DB_ENGINE]
     #[arg(long, value_name = "NAME|FILE", help_heading = "Database")]
@@ -107,6 +107,9 @@ pub(crate) struct DbArgs {
     /// A file with the password [env: DB_PASSWORD_FILE; or the password itself in DB_PASSWORD]
     #[arg(long, value_name = "FILE", help_heading = "Database")]
     pub(crate) password_file: Option<PathBuf>,
+    /// A file with another secret of the engine, which `planb plugin inspect` lists [env: DB_SECRET_NAME_FILE, DB_SECRET_NAME]
+    #[arg(long = "secret-file", value_name = "NAME=FILE", value_parser = pair, help_heading = "Database")]
+    pub(crate) secret_files: Vec<(String, String)>,
     /// Ask for the password
     #[arg(long, conflicts_with = "password_file", help_heading = "Database")]
     pub(crate) ask_password: bool,
@@ -133,6 +136,9 @@ pub(crate) struct RunArgs {
     /// Where to: a folder, file:///path, s3://bucket/prefix, gs://, azblob://. Can be given more than once; the dump is made once
     #[arg(long, value_name = "URL", help_heading = "Backup")]
     pub(crate) to: Vec<String>,
+    /// Everything that the server holds in one dump, where the engine can; `--database '*'` makes one backup of each database
+    #[arg(long, conflicts_with = "database", help_heading = "Backup")]
+    pub(crate) all_databases: bool,
     /// How the dump is compressed: zstd[:1-22], gzip[:1-9], none, or native (the tool does it)
     #[arg(long, default_value = "zstd", value_name = "HOW", help_heading = "Backup")]
     pub(crate) compress: String,
@@ -260,8 +266,44 @@ pub(crate) struct DatabasesArgs {
     pub(crate) db: DbArgs,
 }
 
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Without --live the suite starts throw-away servers of its own, with the programs that the plugin names for that.
+Exit codes: 0 all passed, 4 something failed. What could not be run is named and is no failure.
+Examples:
+  planb plugin test postgres
+  planb plugin test ./myengine.wasm --allow-tool mydump --allow-tool myload --output json
+  planb plugin test mongodb --live mongodb://root@127.0.0.1/suite --into mongodb://root@127.0.0.1:27018/suite")]
+pub(crate) struct PluginTestArgs {
+    /// A name or a file
+    pub(crate) plugin: String,
+    /// An empty database to seed and back up, instead of a throw-away server
+    #[arg(long, value_name = "URL")]
+    pub(crate) live: Option<String>,
+    /// An empty database to restore into [default: a throw-away server]
+    #[arg(long, value_name = "URL", requires = "live")]
+    pub(crate) into: Option<String>,
+    /// A file with the password of both [env: DB_PASSWORD_FILE, DB_PASSWORD]
+    #[arg(long, value_name = "FILE", requires = "live")]
+    pub(crate) password_file: Option<PathBuf>,
+    /// An option of the engine, with --live
+    #[arg(long = "option", value_name = "KEY=VALUE", value_parser = pair, requires = "live")]
+    pub(crate) options: Vec<(String, String)>,
+    /// Use this program for a tool of the plugin [env: PLANB_TOOL_PATH, folders separated by colons]
+    #[arg(long = "tool-path", value_name = "TOOL=PATH", value_parser = pair)]
+    pub(crate) tool_paths: Vec<(String, String)>,
+    /// Let the plugin use this tool. Not needed for the plugins that planb was built with
+    #[arg(long = "allow-tool", value_name = "TOOL")]
+    pub(crate) allow_tools: Vec<String>,
+    /// End the suite after this time: 90s, 30m
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(crate) timeout: Option<std::time::Duration>,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum PluginCommand {
+    /// Put a plugin through the conformance suite: its plans, backups in each mode, restores, failures
+    Test(PluginTestArgs),
     /// Show what a plugin is, what it can do and what it wants
     Inspect {
         /// A name or a file

@@ -1,6 +1,7 @@
 //! The log on stderr. Every line passes the redactor, whoever wrote it.
 
 use std::io::{self, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use planb_model::redact::Redactor;
@@ -11,6 +12,8 @@ use tracing_subscriber::fmt::MakeWriter;
 use crate::args::{Global, LogFormat};
 use crate::printer::Printer;
 
+/// Whether anything had to be taken out of a line.
+static LEAKED: AtomicBool = AtomicBool::new(false);
 static REDACTOR: Mutex<Option<Redactor>> = Mutex::new(None);
 
 const QUIET: [&str; 6] = [
@@ -27,6 +30,11 @@ pub(crate) fn hide(secret: &Secret) {
     REDACTOR.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_default().add(secret);
 }
 
+/// Whether a line of the log held a secret that had to be taken out of it.
+pub(crate) fn leaked() -> bool {
+    LEAKED.load(Ordering::Relaxed)
+}
+
 /// A text without the known secrets.
 pub(crate) fn redact(text: &str) -> String {
     match &*REDACTOR.lock().unwrap_or_else(PoisonError::into_inner) {
@@ -38,7 +46,7 @@ pub(crate) fn redact(text: &str) -> String {
 /// Sets the log up: `RUST_LOG` if it is set, else the level for planb and warnings of the libraries.
 pub(crate) fn start(global: &Global) {
     let level = global.log_level.as_deref().unwrap_or(if Printer::interactive() { "warn" } else { "info" });
-    let names = ["planb", "planb_model", "planb_plugin", "planb_tool", "planb_store", "planb_pipeline"];
+    let names = ["planb", "planb_model", "planb_plugin", "planb_tool", "planb_store", "planb_pipeline", "planb_proof"];
     let quiet = if level == "error" { "error" } else { "warn" };
     let ours: Vec<_> = names.iter().map(|name| format!("{name}={level}")).collect();
     let filter = crate::settings::env("RUST_LOG").and_then(|text| EnvFilter::try_new(text).ok());
@@ -92,7 +100,11 @@ impl Write for Line {
 
 impl Drop for Line {
     fn drop(&mut self) {
-        let text = redact(&String::from_utf8_lossy(&self.0));
+        let line = String::from_utf8_lossy(&self.0);
+        let text = redact(&line);
+        if text != line {
+            LEAKED.store(true, Ordering::Relaxed);
+        }
         crate::progress::aside(|| {
             let _ = io::stderr().lock().write_all(text.as_bytes());
         });

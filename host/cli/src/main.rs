@@ -71,6 +71,7 @@ async fn dispatch(cli: Cli, printer: Printer) -> Result<Exit, Report> {
         Command::Plugin(PluginCommand::Add { file, allow_tools, allow_all }) => {
             commands::plugin::add(&global, &file, &allow_tools, allow_all, printer).await
         }
+        Command::Plugin(PluginCommand::Test(args)) => commands::plugin_test::run(&global, args, printer).await,
         Command::Plugin(PluginCommand::List) => commands::plugin::list(&global, printer).await,
         Command::Plugin(PluginCommand::Remove { plugin }) => commands::plugin::remove(&global, &plugin, printer).await,
         Command::Completions { shell } => Ok(commands::completions(shell)),

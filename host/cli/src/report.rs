@@ -111,6 +111,9 @@ impl From<RunError> for Report {
                 Exit::Failed,
                 Some("restore into a database that is new or empty, or add --replace to lose what it holds".to_owned()),
             ),
+            RunError::UnknownTarget { .. } => {
+                report(Exit::Failed, Some("look yourself, and add --replace if what it may hold can go".to_owned()))
+            }
             RunError::Damaged { .. } => report(
                 Exit::Verification,
                 Some("restore another backup: planb list shows them; planb verify checks one".to_owned()),

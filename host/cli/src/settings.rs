@@ -23,6 +23,11 @@ pub(crate) fn env(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
+#[expect(clippy::disallowed_methods, reason = "what an engine declares for its tools")]
+fn env_os(name: &str) -> Option<std::ffi::OsString> {
+    std::env::var_os(name)
+}
+
 /// A secret by its variable, or by the file that `NAME_FILE` names. A file that cannot be read is an error, never
 /// an empty password.
 fn secret_env(name: &str) -> Result<Option<Secret>, Report> {
@@ -211,7 +216,32 @@ impl Database {
         if let Some(password) = password(args)? {
             target.password = Some(password);
         }
-        let (connection, mut database, secrets) = target.resolve(description)?;
+        for (name, file) in &args.secret_files {
+            target
+                .secrets
+                .push((name.clone(), secret_file(Path::new(file), &format!("the file of the secret {name}"))?));
+        }
+        for secret in &description.secrets {
+            let variable = format!("DB_SECRET_{}", secret.name.to_ascii_uppercase().replace(['-', '.'], "_"));
+            if !target.secrets.iter().any(|(name, _)| *name == secret.name)
+                && let Some(value) = secret_env(&variable)?
+            {
+                target.secrets.push((secret.name.clone(), value));
+            }
+        }
+        if args.db.is_some()
+            && let Some((name, _)) = target.params.iter().find(|(name, _)| is_secret(description, name))
+        {
+            return Err(Report::usage(format!(
+                "a secret ({name}) in --db can be read by everyone on this machine (ps)"
+            ))
+            .with_hint(format!("take it out of the URL and put it into a file: --secret-file {name}=FILE")));
+        }
+        for (_, value) in target.params.iter().filter(|(name, _)| is_secret(description, name)) {
+            hide(&Secret::new(value.clone()));
+        }
+        let (mut connection, mut database, secrets) = target.resolve(description)?;
+        absolute(&description.params, &mut connection.params, "the parameter ")?;
         if description.file_based
             && let Some(path) = &database
             && path != "*"
@@ -246,40 +276,19 @@ impl Database {
         };
         let given: Vec<_> = args.options.iter().filter(|option| !globals(option)).cloned().collect();
         let mut settings = planb_model::settings::resolve(description, &given)?;
-        for (name, value) in &mut settings {
-            let path = |setting: &&Setting| setting.name == *name && setting.kind == SettingKind::Path;
-            if !value.is_empty() && description.settings.iter().any(|setting| path(&setting)) {
-                let absolute = std::path::absolute(&value)
-                    .map_err(|error| Report::usage(format!("--option {name}={value}: {error}")))?;
-                *value = absolute.to_string_lossy().into_owned();
-            }
-        }
-        let mut grants = match grants_file() {
-            Some(path) => Grants::load(&path, pinned::digests())?,
-            None => Grants { pinned: pinned::digests().collect(), ..Grants::default() },
-        };
-        if let Some(unknown) = args.allow_tools.iter().find(|id| !description.tools.iter().any(|tool| tool.id == **id))
-        {
-            let known: Vec<_> = description.tools.iter().map(|tool| tool.id.as_str()).collect();
-            return Err(Report::usage(format!("the plugin declares no tool `{unknown}`, but {}", known.join(", "))));
-        }
-        grants.once = args.allow_tools.iter().cloned().collect();
-        let work_base = global.work_dir.clone().unwrap_or_else(std::env::temp_dir);
-        if global.work_dir.is_some() {
-            std::fs::create_dir_all(&work_base)
-                .map_err(|error| Report::usage(format!("--work-dir {}: {error}", work_base.display())))?;
-        }
-        let shim =
-            std::env::current_exe().map_err(|error| Report::usage(format!("planb cannot find itself: {error}")))?;
+        absolute(&description.settings, &mut settings, "--option ")?;
+        let workshop = workshop(global, args, &self.plugin)?;
         Ok(OperationSpec {
-            shim,
-            work_base,
-            search: tool_search(args),
-            grants,
+            shim: workshop.shim,
+            work_base: workshop.work_base,
+            search: workshop.search,
+            grants: workshop.grants,
             connection: self.connection.clone(),
             secrets: Arc::clone(&self.secrets),
             settings,
             extra_args,
+            inherited: workshop.inherited,
+            account: None,
             purposes,
             timeouts,
         })
@@ -293,6 +302,57 @@ impl Database {
             .iter()
             .any(|(name, value)| name == "globals" && matches!(value.as_str(), "true" | "yes" | "on" | "1"))
     }
+}
+
+/// What a plugin works with on this machine, whatever the database.
+pub(crate) struct Workshop {
+    pub(crate) shim: PathBuf,
+    pub(crate) work_base: PathBuf,
+    pub(crate) search: ToolSearch,
+    pub(crate) grants: Grants,
+    pub(crate) inherited: Vec<(String, std::ffi::OsString)>,
+}
+
+pub(crate) fn workshop(global: &Global, args: &DbArgs, plugin: &Plugin) -> Result<Workshop, Report> {
+    let description = plugin.description();
+    let mut grants = match grants_file() {
+        Some(path) => Grants::load(&path, pinned::digests())?,
+        None => Grants { pinned: pinned::digests().collect(), ..Grants::default() },
+    };
+    if let Some(unknown) = args.allow_tools.iter().find(|id| !description.tools.iter().any(|tool| tool.id == **id)) {
+        let known: Vec<_> = description.tools.iter().map(|tool| tool.id.as_str()).collect();
+        return Err(Report::usage(format!("the plugin declares no tool `{unknown}`, but {}", known.join(", "))));
+    }
+    grants.once = args.allow_tools.iter().cloned().collect();
+    let work_base = global.work_dir.clone().unwrap_or_else(std::env::temp_dir);
+    if global.work_dir.is_some() {
+        std::fs::create_dir_all(&work_base)
+            .map_err(|error| Report::usage(format!("--work-dir {}: {error}", work_base.display())))?;
+    }
+    let shim = std::env::current_exe().map_err(|error| Report::usage(format!("planb cannot find itself: {error}")))?;
+    Ok(Workshop {
+        shim,
+        work_base,
+        search: tool_search(args),
+        grants,
+        inherited: description.inherit.iter().filter_map(|name| Some((name.clone(), env_os(name)?))).collect(),
+    })
+}
+
+fn is_secret(description: &Description, name: &str) -> bool {
+    description.secrets.iter().any(|secret| secret.name == name)
+}
+
+/// Makes the values of path settings absolute: a tool's working directory is not the user's.
+fn absolute(declared: &[Setting], values: &mut [(String, String)], what: &str) -> Result<(), Report> {
+    for (name, value) in values {
+        if !value.is_empty() && declared.iter().any(|known| known.name == *name && known.kind == SettingKind::Path) {
+            let path =
+                std::path::absolute(&value).map_err(|error| Report::usage(format!("{what}{name}={value}: {error}")))?;
+            *value = path.to_string_lossy().into_owned();
+        }
+    }
+    Ok(())
 }
 
 fn password(args: &DbArgs) -> Result<Option<Secret>, Report> {

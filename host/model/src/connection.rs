@@ -5,8 +5,9 @@
 use percent_encoding::percent_decode_str;
 use url::Url;
 
-use crate::engine::{Connection, Description};
+use crate::engine::{Connection, Description, Endpoint};
 use crate::secret::{Secret, Secrets};
+use crate::settings;
 
 /// A database as the user gave it. Later [`Target::resolve`]d against what the engine knows.
 #[derive(Debug, Clone, Default)]
@@ -17,6 +18,8 @@ pub struct Target {
     pub host: Option<String>,
     /// TCP port.
     pub port: Option<u16>,
+    /// The further hosts of a URL that names several.
+    pub others: Vec<Endpoint>,
     /// A unix socket's file or directory.
     pub socket: Option<String>,
     /// The account.
@@ -27,6 +30,8 @@ pub struct Target {
     pub params: Vec<(String, String)>,
     /// The password, from wherever it came.
     pub password: Option<Secret>,
+    /// Further secrets, by the names that the engine declares.
+    pub secrets: Vec<(String, Secret)>,
 }
 
 /// Why a connection is not usable. No message holds the URL.
@@ -39,6 +44,10 @@ pub enum ConnectionError {
     Scheme { scheme: String, engine: String, known: String },
     #[error("the {engine} engine does not know the parameter `{name}` of the database URL{nearest}")]
     Param { engine: String, name: String, nearest: String },
+    #[error("the parameter `{name}` of the database URL takes {takes}, not {value:?}")]
+    Value { name: String, takes: String, value: String },
+    #[error("the {engine} engine has no secret `{name}` beside the password{nearest}")]
+    Secret { engine: String, name: String, nearest: String },
     #[error("the parameter `{0}` stands twice in the database URL")]
     Twice(String),
     #[error("{what} of the database contains {character:?}, which no engine takes")]
@@ -66,12 +75,13 @@ impl Target {
             return Ok(Self { database: Some(text.to_owned()), ..Self::default() });
         }
         let malformed = |what: &str| ConnectionError::Malformed(what.to_owned());
-        let url = Url::parse(&with_host(text)).map_err(|error| malformed(&error.to_string()))?;
+        let (text, others) = split_hosts(text)?;
+        let url = Url::parse(&with_host(&text)).map_err(|error| malformed(&error.to_string()))?;
         let decode = |part: &str, what: &str| {
             let text = percent_decode_str(part).decode_utf8();
             text.map(std::borrow::Cow::into_owned).map_err(|_| malformed(&format!("{what} is not UTF-8")))
         };
-        let mut target = Self { scheme: Some(url.scheme().to_owned()), port: url.port(), ..Self::default() };
+        let mut target = Self { scheme: Some(url.scheme().to_owned()), port: url.port(), others, ..Self::default() };
         if let Some(host) = url.host_str().filter(|host| !host.is_empty() && *host != NO_HOST) {
             let host = decode(host, "the host")?;
             let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
@@ -123,14 +133,26 @@ impl Target {
             )));
         }
         let mut secrets = Secrets::default();
+        for (name, value) in self.secrets {
+            if !engine.secrets.iter().any(|secret| secret.name == name) {
+                let nearest = did_you_mean(&name, engine.secrets.iter().map(|secret| secret.name.as_str()));
+                return Err(ConnectionError::Secret { engine: engine.name.clone(), name, nearest });
+            }
+            secrets.insert(name, value);
+        }
         let mut params = Vec::new();
         for (name, value) in self.params {
             if engine.secrets.iter().any(|secret| secret.name == name) {
                 secrets.insert(name, Secret::new(value));
-            } else if engine.params.contains(&name) {
+            } else if let Some(param) = engine.params.iter().find(|param| param.name == name) {
+                let value = settings::value(param, &value).map_err(|takes| ConnectionError::Value {
+                    name: name.clone(),
+                    takes,
+                    value: value.clone(),
+                })?;
                 params.push((name, value));
             } else {
-                let known = engine.params.iter().chain(engine.secrets.iter().map(|s| &s.name));
+                let known = engine.params.iter().map(|p| &p.name).chain(engine.secrets.iter().map(|s| &s.name));
                 let nearest = did_you_mean(&name, known.map(String::as_str));
                 return Err(ConnectionError::Param { engine: engine.name.clone(), name, nearest });
             }
@@ -154,6 +176,8 @@ impl Target {
             host => (host, self.socket),
         };
         let connection = Connection {
+            scheme: self.scheme,
+            others: self.others,
             port: self.port.or(engine.default_port),
             user: self.user.or_else(|| engine.default_user.clone()),
             host: if socket.is_some() { None } else { host },
@@ -185,6 +209,27 @@ impl Target {
 /// Stands for a host that is not there; no host name has such letters alone.
 const NO_HOST: &str = "_";
 
+/// `mongodb://user@a:27017,b:27018/db`: several hosts, which the URL standard does not know. Leaves the first in its place.
+fn split_hosts(text: &str) -> Result<(String, Vec<Endpoint>), ConnectionError> {
+    let Some((scheme, rest)) = text.split_once("://") else { return Ok((text.to_owned(), Vec::new())) };
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, behind) = rest.split_at(end);
+    let (user, hosts) = authority.rsplit_once('@').map_or(("", authority), |(user, hosts)| (user, hosts));
+    let Some((first, others)) = hosts.split_once(',') else { return Ok((text.to_owned(), Vec::new())) };
+    let at = if user.is_empty() { "" } else { "@" };
+    let malformed = |what: &str| ConnectionError::Malformed(what.to_owned());
+    let other = |other: &str| {
+        // The parser that knows ports and brackets.
+        let url = Url::parse(&format!("{scheme}://{other}/")).map_err(|error| malformed(&error.to_string()))?;
+        let host =
+            url.host_str().filter(|host| !host.is_empty()).ok_or_else(|| malformed("one of its hosts is empty"))?;
+        let host = percent_decode_str(host).decode_utf8().map_err(|_| malformed("a host is not UTF-8"))?;
+        Ok((host.trim_start_matches('[').trim_end_matches(']').to_owned(), url.port()))
+    };
+    let others = others.split(',').map(other).collect::<Result<_, _>>()?;
+    Ok((format!("{scheme}://{user}{at}{first}{behind}"), others))
+}
+
 /// libpq takes a user without a host (`postgresql://app@/orders?host=/run/postgresql`), the URL standard does not.
 fn with_host(text: &str) -> String {
     let Some((scheme, rest)) = text.split_once("://") else { return text.to_owned() };
@@ -212,6 +257,11 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn param(name: &str) -> crate::engine::Setting {
+        let kind = crate::engine::SettingKind::Text;
+        crate::engine::Setting { name: name.to_owned(), kind, default: None, summary: String::new() }
+    }
+
     fn engine(file_based: bool) -> Description {
         Description {
             key: "pg".into(),
@@ -224,13 +274,16 @@ mod tests {
             file_based,
             tools: vec![],
             env: vec![],
-            params: vec!["sslmode".into(), "sslrootcert".into()],
+            inherit: vec![],
+            params: ["sslmode", "sslrootcert"].map(param).to_vec(),
             secrets: vec![crate::engine::NamedSecret { name: "sslpassword".into(), summary: String::new() }],
             settings: vec![],
             modes: vec![],
             scopes: vec![],
             native_compression: false,
             stream_conflicts: vec![],
+            plans_by_inventory: false,
+            restores_offline: false,
         }
     }
 
@@ -269,6 +322,17 @@ mod tests {
     #[test]
     fn an_ipv6_address_loses_its_brackets() {
         assert_eq!(resolve("postgres://[::1]:5433/x", false).unwrap().0.host.as_deref(), Some("::1"));
+    }
+
+    #[test]
+    fn several_hosts() {
+        let (connection, database, secrets) =
+            resolve("postgresql://app:a%2Cb@one:1,two,[::1]:3/orders?sslmode=require", false).unwrap();
+        assert_eq!((connection.host.as_deref(), connection.port), (Some("one"), Some(1)));
+        assert_eq!(connection.others, [("two".to_owned(), None), ("::1".to_owned(), Some(3))]);
+        assert_eq!((connection.user.as_deref(), database.as_deref()), (Some("app"), Some("orders")));
+        assert_eq!(secrets.get("password").unwrap().expose(), "a,b");
+        assert!(resolve("postgresql://one,,two/x", false).is_err());
     }
 
     #[test]

@@ -189,6 +189,8 @@ pub struct ToolSpec {
     pub programs: Vec<String>,
     /// Arguments that print its version; empty: not asked.
     pub version_args: Vec<String>,
+    /// Exit codes with which they do; empty: 0.
+    pub version_ok: Vec<u8>,
     /// Semver requirement on that version.
     pub version_req: Option<String>,
     /// What it is for.
@@ -241,13 +243,16 @@ pub struct Description {
     pub file_based: bool,
     pub tools: Vec<ToolSpec>,
     pub env: Vec<String>,
-    pub params: Vec<String>,
+    pub inherit: Vec<String>,
+    pub params: Vec<Setting>,
     pub secrets: Vec<NamedSecret>,
     pub settings: Vec<Setting>,
     pub modes: Vec<Mode>,
     pub scopes: Vec<ScopeKind>,
     pub native_compression: bool,
     pub stream_conflicts: Vec<String>,
+    pub plans_by_inventory: bool,
+    pub restores_offline: bool,
 }
 
 impl Description {
@@ -257,12 +262,18 @@ impl Description {
     }
 }
 
+/// A host and its port.
+pub type Endpoint = (String, Option<u16>);
+
 /// Where the server is, without any secret.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[expect(missing_docs, reason = "documented in the contract")]
 pub struct Connection {
+    pub scheme: Option<String>,
     pub host: Option<String>,
     pub port: Option<u16>,
+    /// The further hosts of a URL that names several.
+    pub others: Vec<Endpoint>,
     pub socket: Option<String>,
     pub user: Option<String>,
     /// Names only.
@@ -291,6 +302,7 @@ pub struct Request {
     pub extra_args: Vec<String>,
     pub tools: Vec<FoundTool>,
     pub server_version: Option<String>,
+    pub objects: Option<Vec<Object>>,
     pub serve_at: Option<String>,
 }
 
@@ -325,6 +337,8 @@ pub struct RestoreRequest {
     pub artifact: Artifact,
     pub source_scope: Scope,
     pub source_version: Option<String>,
+    pub objects: Vec<Object>,
+    pub files: Vec<String>,
     pub target: TargetState,
     pub replace: bool,
 }
@@ -337,6 +351,7 @@ pub enum Query {
     Version,
     Databases,
     Size(Scope),
+    State(Scope),
     Inventory(Scope),
 }
 
@@ -348,6 +363,7 @@ pub enum Answer {
     Version(String),
     Databases(Vec<String>),
     Size(u64),
+    State(TargetState),
     Inventory(Vec<Object>),
 }
 

@@ -64,6 +64,7 @@ pub struct Command {
     pub args: Vec<Arg>,
     pub env: Vec<EnvVar>,
     pub stdin: Option<Vec<PrivatePiece>>,
+    pub stdin_from: Option<String>,
     pub stdout_to: Option<String>,
     pub ok: Vec<u8>,
 }
@@ -106,13 +107,16 @@ pub enum Sink {
     Stdin(Command),
     File { command: Command, path: String },
     Tree { command: Command, path: String },
+    Served(Command),
 }
 
 impl Sink {
     /// The command that takes the dump in.
     pub fn command(&self) -> &Command {
         match self {
-            Self::Stdin(command) | Self::File { command, .. } | Self::Tree { command, .. } => command,
+            Self::Stdin(command) | Self::File { command, .. } | Self::Tree { command, .. } | Self::Served(command) => {
+                command
+            }
         }
     }
 }
@@ -141,6 +145,7 @@ pub struct RestorePlan {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueryPlan {
     pub files: Vec<PrivateFile>,
+    pub prepare: Vec<Command>,
     pub command: Command,
 }
 

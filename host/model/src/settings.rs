@@ -1,7 +1,7 @@
 //! `--option NAME=VALUE`: checked against what the engine declares, defaults filled in.
 
 use crate::connection::did_you_mean;
-use crate::engine::{Description, SettingKind};
+use crate::engine::{Description, Setting, SettingKind};
 
 /// Why an option cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -31,22 +31,29 @@ pub fn resolve(engine: &Description, given: &[(String, String)]) -> Result<Vec<(
     }
     let mut out = Vec::new();
     for setting in &engine.settings {
-        let value =
-            given.iter().find(|(name, _)| *name == setting.name).map(|(_, value)| value).or(setting.default.as_ref());
-        let Some(value) = value else { continue };
-        let bad = |takes: String| SettingError::Value { name: setting.name.clone(), takes, value: value.clone() };
-        let value = match &setting.kind {
-            SettingKind::Text | SettingKind::Path => value.clone(),
-            SettingKind::Number => value.parse::<u64>().map_err(|_| bad("a whole number".to_owned()))?.to_string(),
-            SettingKind::Toggle => match value.to_ascii_lowercase().as_str() {
-                "true" | "yes" | "on" | "1" => "true".to_owned(),
-                "false" | "no" | "off" | "0" => "false".to_owned(),
-                _ => return Err(bad("true or false".to_owned())),
-            },
-            SettingKind::Choice(words) if words.contains(value) => value.clone(),
-            SettingKind::Choice(words) => return Err(bad(format!("one of {}", words.join(", ")))),
-        };
+        let given = given.iter().find(|(name, _)| *name == setting.name).map(|(_, value)| value);
+        let Some(given) = given.or(setting.default.as_ref()) else { continue };
+        let bad = |takes| SettingError::Value { name: setting.name.clone(), takes, value: given.clone() };
+        let value = value(setting, given).map_err(bad)?;
         out.push((setting.name.clone(), value));
     }
     Ok(out)
+}
+
+/// A value as its setting has it, or what the setting takes.
+///
+/// # Errors
+/// The end of the sentence "it takes ...".
+pub fn value(setting: &Setting, value: &str) -> Result<String, String> {
+    Ok(match &setting.kind {
+        SettingKind::Text | SettingKind::Path => value.to_owned(),
+        SettingKind::Number => value.parse::<u64>().map_err(|_| "a whole number".to_owned())?.to_string(),
+        SettingKind::Toggle => match value.to_ascii_lowercase().as_str() {
+            "true" | "yes" | "on" | "1" => "true".to_owned(),
+            "false" | "no" | "off" | "0" => "false".to_owned(),
+            _ => return Err("true or false".to_owned()),
+        },
+        SettingKind::Choice(words) if words.iter().any(|word| word == value) => value.to_owned(),
+        SettingKind::Choice(words) => return Err(format!("one of {}", words.join(", "))),
+    })
 }

@@ -158,7 +158,15 @@ impl<'o, 'p> Backup<'o, 'p> {
                 description.name
             )));
         }
-        let request = self.request();
+        let mut request = self.request();
+        if description.plans_by_inventory {
+            let scope = self.spec.scope.clone();
+            match self.op.query(&scope, &Query::Inventory(scope.clone())).await? {
+                Answer::Inventory(objects) => request.objects = Some(objects),
+                _ => return Err(self.op.plugin.bad_plan("its answer to `inventory` is none".to_owned()).into()),
+            }
+        }
+        let description = self.op.description();
         let mut session = self.op.plugin.session().await?;
         let mut plan = session.plan_backup(&request).await?;
         self.op.check(plan.prepare.iter().chain([plan.source.command()]).chain(&plan.cleanup))?;

@@ -40,8 +40,11 @@ pub enum RunError {
     AllStores(Vec<StoreError>),
     #[error("{0}")]
     Settings(String),
-    #[error("{what} holds data already ({objects} objects, {rows} rows)")]
-    Occupied { what: String, objects: usize, rows: u64 },
+    /// With the number of its objects and rows, where they were counted.
+    #[error("{what} holds data already{}", .holds.map_or_else(String::new, |(objects, rows)| format!(" ({objects} objects, {rows} rows)")))]
+    Occupied { what: String, holds: Option<(usize, u64)> },
+    #[error("whether {what} holds data cannot be told")]
+    UnknownTarget { what: String },
     #[error("the backup {id} is damaged: {what}")]
     Damaged { id: String, what: String },
     #[error("the backup {0} is encrypted, and no key to open it was given")]
@@ -96,6 +99,7 @@ impl RunError {
             Self::Damaged { .. } => Blame::Storage,
             Self::Settings(_)
             | Self::Occupied { .. }
+            | Self::UnknownTarget { .. }
             | Self::NeedsKey(_)
             | Self::WrongKey(_)
             | Self::Work(_)
@@ -113,7 +117,8 @@ impl RunError {
         }
     }
 
-    pub(crate) fn is(&self, code: FailureCode) -> bool {
+    /// Whether the plugin calls it this.
+    pub fn is(&self, code: FailureCode) -> bool {
         self.failure().is_some_and(|failure| failure.code == code)
     }
 }

@@ -1,5 +1,6 @@
 //! What backup, restore and query have in common: a plugin, its tools on this machine, a connection, a work directory.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +12,7 @@ use planb_model::plan::{Command, PrivateFile};
 use planb_model::redact::Redactor;
 use planb_model::secret::Secrets;
 use planb_plugin::{Grants, Plugin, Session, check_commands};
-use planb_tool::{Captured, Child, Exit, Launcher, ToolSearch, Toolbox, WorkDir};
+use planb_tool::{Account, Captured, Child, Exit, Launcher, ToolSearch, Toolbox, WorkDir};
 
 use crate::error::RunError;
 use crate::stop::Stop;
@@ -50,6 +51,10 @@ pub struct OperationSpec {
     pub settings: Vec<(String, String)>,
     /// The user's own arguments for the dump tool.
     pub extra_args: Vec<String>,
+    /// Variables of planb's own environment that the engine declares for its tools.
+    pub inherited: Vec<(String, OsString)>,
+    /// As whom tools run, where not as planb's user.
+    pub account: Option<Account>,
     /// What the tools are needed for.
     pub purposes: Vec<Purpose>,
     /// How long things may take.
@@ -88,7 +93,12 @@ impl<'p> Operation<'p> {
         let redactor = Arc::new(Redactor::new(spec.secrets.values()));
         let launcher =
             Launcher::new(spec.shim.clone(), work, Arc::clone(&spec.secrets), redactor, stop.token().clone())
-                .with_extra(&spec.extra_args);
+                .with_extra(&spec.extra_args)
+                .with_inherited(spec.inherited.clone())
+                .as_account(spec.account);
+        if let Some(account) = spec.account {
+            launcher.work().give_to(account)?;
+        }
         let declared = &plugin.description().tools;
         let granted = |tool: &ToolSpec| spec.grants.allows(plugin.sha256(), &tool.id);
         let toolbox = Toolbox::resolve(declared, &spec.purposes, granted, &spec.search, &launcher).await;
@@ -99,6 +109,35 @@ impl<'p> Operation<'p> {
     /// What the engine says of itself.
     pub fn description(&self) -> &Description {
         self.plugin.description()
+    }
+
+    /// The plugin.
+    pub fn plugin(&self) -> &'p Plugin {
+        self.plugin
+    }
+
+    /// The absolute path of a plan's path.
+    ///
+    /// # Errors
+    /// [`RunError`] for one that leaves the work directory.
+    pub fn below(&self, path: &str) -> Result<String, RunError> {
+        Ok(self.launcher.work().below(path)?.to_string_lossy().into_owned())
+    }
+
+    /// Starts a command that runs on: a server.
+    ///
+    /// # Errors
+    /// [`RunError`].
+    pub fn start(&self, command: &Command) -> Result<Child, RunError> {
+        Ok(self.launcher.start(&self.toolbox, command, planb_tool::Stdin::Planned, planb_tool::Stdout::Null)?)
+    }
+
+    /// Makes everything in the work directory that of the account that tools run as.
+    ///
+    /// # Errors
+    /// [`RunError`].
+    pub fn give_away(&self) -> Result<(), RunError> {
+        self.spec.account.map_or(Ok(()), |account| Ok(self.launcher.work().give_to(account)?))
     }
 
     /// Empties the work directory, for the next scope of the same server.
@@ -129,6 +168,7 @@ impl<'p> Operation<'p> {
             extra_args: self.spec.extra_args.clone(),
             tools: self.toolbox.for_request(),
             server_version: self.server_version.clone(),
+            objects: None,
             serve_at: None,
         }
     }
@@ -141,8 +181,11 @@ impl<'p> Operation<'p> {
         let request = self.request(scope.clone(), self.default_mode(), false);
         let mut session = self.plugin.session().await?;
         let plan = session.plan_query(&request, query).await?;
-        self.check([&plan.command])?;
-        self.launcher.write_files(&plan.files)?;
+        self.check(plan.prepare.iter().chain([&plan.command]))?;
+        if plan.command.stdout_to.is_some() {
+            return Err(self.plugin.bad_plan("the command that answers keeps its answer in a file".to_owned()).into());
+        }
+        self.run_all(&mut session, &plan.files, &plan.prepare).await?;
         // Counting a large database takes its time; the run's own limit holds.
         let time = (!matches!(query, Query::Inventory(_))).then_some(self.spec.timeouts.query);
         let ended = self.launcher.run(&self.toolbox, &plan.command, Captured { stdout_bytes: ANSWER, time }).await;
@@ -183,16 +226,24 @@ impl<'p> Operation<'p> {
         }
     }
 
-    /// What is at the place to restore into, and how much.
-    pub(crate) async fn look_at(&mut self, scope: &Scope) -> Result<(TargetState, usize, u64), RunError> {
+    /// What is at the place to restore into, and, where it had to be counted for that, how much.
+    pub(crate) async fn look_at(&mut self, scope: &Scope) -> Result<(TargetState, Option<(usize, u64)>), RunError> {
+        match self.query(scope, &Query::State(scope.clone())).await {
+            Ok(Answer::State(state)) => return Ok((state, None)),
+            Ok(_) => return Err(self.plugin.bad_plan("its answer to `state` is none".to_owned()).into()),
+            Err(error) if error.is(FailureCode::MissingDatabase) => return Ok((TargetState::Missing, None)),
+            Err(error) if error.is(FailureCode::Unsupported) => {}
+            Err(error) => return Err(error),
+        }
         match self.query(scope, &Query::Inventory(scope.clone())).await {
-            Ok(Answer::Inventory(objects)) if objects.is_empty() => Ok((TargetState::Empty, 0, 0)),
+            Ok(Answer::Inventory(objects)) if objects.is_empty() => Ok((TargetState::Empty, None)),
             Ok(Answer::Inventory(objects)) => {
-                Ok((TargetState::Occupied, objects.len(), objects.iter().filter_map(|object| object.rows).sum()))
+                let rows = objects.iter().filter_map(|object| object.rows).sum();
+                Ok((TargetState::Occupied, Some((objects.len(), rows))))
             }
             Ok(_) => Err(self.plugin.bad_plan("its answer to `inventory` is none".to_owned()).into()),
-            Err(error) if error.is(FailureCode::MissingDatabase) => Ok((TargetState::Missing, 0, 0)),
-            Err(error) if error.is(FailureCode::Unsupported) => Ok((TargetState::Unknown, 0, 0)),
+            Err(error) if error.is(FailureCode::MissingDatabase) => Ok((TargetState::Missing, None)),
+            Err(error) if error.is(FailureCode::Unsupported) => Ok((TargetState::Unknown, None)),
             Err(error) => Err(error),
         }
     }
@@ -202,7 +253,10 @@ impl<'p> Operation<'p> {
     }
 
     /// Holds a plan against what the plugin declared and was granted.
-    pub(crate) fn check<'a>(&self, commands: impl IntoIterator<Item = &'a Command> + Clone) -> Result<(), RunError> {
+    ///
+    /// # Errors
+    /// [`RunError`].
+    pub fn check<'a>(&self, commands: impl IntoIterator<Item = &'a Command> + Clone) -> Result<(), RunError> {
         check_commands(self.description(), commands.clone()).map_err(|detail| self.plugin.bad_plan(detail))?;
         let grants = &self.spec.grants;
         let sha256 = self.plugin.sha256();
@@ -231,7 +285,10 @@ impl<'p> Operation<'p> {
     }
 
     /// Runs commands in their order; the first that fails ends it.
-    pub(crate) async fn run_all(
+    ///
+    /// # Errors
+    /// [`RunError`].
+    pub async fn run_all(
         &self,
         session: &mut Box<dyn Session>,
         files: &[PrivateFile],
@@ -282,7 +339,7 @@ impl<'p> Operation<'p> {
     }
 
     /// What a tool's bad end means.
-    pub(crate) async fn explain(&self, session: &mut Box<dyn Session>, tool: &str, exit: &Exit) -> RunError {
+    pub async fn explain(&self, session: &mut Box<dyn Session>, tool: &str, exit: &Exit) -> RunError {
         if let Some(error) = self.stopped() {
             return error;
         }

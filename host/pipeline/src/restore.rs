@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use planb_model::engine::{RestoreRequest, Scope, TargetState};
+use planb_model::engine::{FailureCode, RestoreRequest, Scope, TargetState};
 use planb_model::manifest::{Manifest, is_plain_relative};
 use planb_model::plan::{Command, RestorePlan, Sink};
 use planb_plugin::Session;
@@ -119,13 +119,25 @@ impl<'o, 'p> Restore<'o, 'p> {
         let started = Instant::now();
         self.progress.enter(Stage::Preparing);
         self.progress.expect(self.entry.manifest.plain_bytes);
-        let (target, objects, rows) = match &self.spec.target {
+        let offline = self.op.description().restores_offline;
+        let (target, holds) = match &self.spec.target {
             // Roles and tablespaces are always there; the plugin adds what is missing.
-            Scope::Globals => (TargetState::Unknown, 0, 0),
-            scope => self.op.look_at(&scope.clone()).await?,
+            Scope::Globals => (TargetState::Unknown, None),
+            scope => match self.op.look_at(&scope.clone()).await {
+                Err(error) if offline && error.is(FailureCode::Unreachable) => (TargetState::Unknown, None),
+                found => found?,
+            },
         };
-        if target == TargetState::Occupied && !self.spec.replace {
-            return Err(RunError::Occupied { what: format!("`{}`", self.spec.target), objects, rows });
+        if !self.spec.replace {
+            let what = format!("`{}`", self.spec.target);
+            match target {
+                TargetState::Occupied => return Err(RunError::Occupied { what, holds }),
+                // An engine that restores offline looks by itself, when it places the files.
+                TargetState::Unknown if self.spec.target != Scope::Globals && !offline => {
+                    return Err(RunError::UnknownTarget { what });
+                }
+                _ => {}
+            }
         }
         let manifest = self.entry.manifest.clone();
         let mut request = self.op.request(self.spec.target.clone(), manifest.mode, false);
@@ -135,11 +147,20 @@ impl<'o, 'p> Restore<'o, 'p> {
             artifact: manifest.artifact.clone(),
             source_scope: manifest.source(),
             source_version: manifest.server_version.clone(),
+            objects: manifest.inspection.objects.clone(),
+            files: manifest.files.iter().map(|file| file.path.clone()).filter(|path| !path.is_empty()).collect(),
             target,
             replace: self.spec.replace,
         };
         let mut session = self.op.plugin.session().await?;
         let plan = session.plan_restore(&request).await?;
+        if matches!(plan.sink, Sink::Served(_)) {
+            return Err(self
+                .op
+                .plugin
+                .bad_plan("it wants the dump to be served, which this planb does not do".to_owned())
+                .into());
+        }
         self.op.check(plan.prepare.iter().chain([plan.sink.command()]).chain(&plan.finish).chain(&plan.cleanup))?;
 
         let mut checked = DigestChecked::During;
@@ -196,6 +217,7 @@ impl<'o, 'p> Restore<'o, 'p> {
                 self.progress.enter(Stage::Finishing);
                 self.op.run_all(session, &[], std::slice::from_ref(command)).await?;
             }
+            Sink::Served(_) => return Err(RunError::Internal("a sink that was refused before".to_owned())),
             Sink::Tree { command, path } => {
                 *checked = DigestChecked::Before;
                 if plan.filter {

@@ -147,6 +147,7 @@ fn request(manifest: &Manifest) -> Request {
         extra_args: manifest.extra_args.clone(),
         tools: Vec::new(),
         server_version: manifest.server_version.clone(),
+        objects: None,
         serve_at: None,
     }
 }

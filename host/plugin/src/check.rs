@@ -88,6 +88,9 @@ pub(crate) fn check_description(d: &Description) -> Result<(), String> {
     if let Some(name) = d.env.iter().find(|name| !env_allowed(name)) {
         return Err(format!("its plans may not set the environment variable {name:?}"));
     }
+    if let Some(name) = d.inherit.iter().find(|name| !env_allowed(name)) {
+        return Err(format!("its tools may not get the environment variable {name:?}"));
+    }
     let scheme_ok = |scheme: &String| {
         scheme.starts_with(|c: char| c.is_ascii_lowercase())
             && scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
@@ -117,6 +120,9 @@ pub fn check_commands<'a>(d: &Description, commands: impl IntoIterator<Item = &'
             {
                 return Err(format!("a literal argument of `{}` is empty or contains a NUL", command.tool));
             }
+        }
+        if command.stdin.is_some() && command.stdin_from.is_some() {
+            return Err(format!("the command of `{}` has two things to read from", command.tool));
         }
         for var in &command.env {
             if !d.env.contains(&var.name) {

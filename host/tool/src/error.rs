@@ -5,6 +5,7 @@
 //! pass through [`planb_model::argv`] and [`planb_model::secret`], which name and do not show them.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use planb_model::Blame;
@@ -21,6 +22,8 @@ pub enum ToolError {
     Version { id: String, path: PathBuf, version: String, needs: String, install_hint: Option<String> },
     #[error("the tool `{id}` at {path} does not tell its version: {detail}")]
     Probe { id: String, path: PathBuf, detail: String },
+    #[error(transparent)]
+    Unfit(Arc<ToolError>),
     #[error("the plugin may not use the tool `{id}`")]
     NotGranted { id: String },
     #[error(transparent)]
@@ -58,6 +61,7 @@ impl ToolError {
     /// Whose fault it is.
     pub fn blame(&self) -> Blame {
         match self {
+            Self::Unfit(error) => error.blame(),
             Self::Missing { .. }
             | Self::Version { .. }
             | Self::Probe { .. }
@@ -77,6 +81,7 @@ impl ToolError {
     /// What to do next.
     pub fn hint(&self) -> Option<String> {
         match self {
+            Self::Unfit(error) => error.hint(),
             Self::Missing { id, install_hint, .. } | Self::Version { id, install_hint, .. } => {
                 let install = install_hint.as_ref().map(|hint| format!("install {hint}, or ")).unwrap_or_default();
                 Some(format!("{install}point to it with --tool-path {id}=/path/to/it"))

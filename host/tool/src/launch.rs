@@ -15,6 +15,7 @@ use planb_model::redact::Redactor;
 use planb_model::secret::Secrets;
 use tokio_util::sync::CancellationToken;
 
+use crate::account::Account;
 use crate::child::{Child, Exit, on_spawner};
 use crate::error::{TimedOut, ToolError};
 use crate::shim;
@@ -38,6 +39,8 @@ pub enum Stdout {
     Null,
     /// To [`Child::stdout`].
     Piped,
+    /// To what [`Launcher::run`] gives.
+    Captured,
 }
 
 /// What [`Launcher::run`] waits for.
@@ -68,6 +71,8 @@ pub struct Launcher {
     redactor: Arc<Redactor>,
     path: OsString,
     extra: Arc<[String]>,
+    inherited: Arc<[(String, OsString)]>,
+    account: Option<Account>,
     cancel: CancellationToken,
     count: Arc<AtomicU32>,
 }
@@ -84,13 +89,38 @@ impl Launcher {
         redactor: Arc<Redactor>,
         cancel: CancellationToken,
     ) -> Self {
-        Self { shim, work, secrets, redactor, path: PATH.into(), extra: Arc::from([]), cancel, count: Arc::default() }
+        Self {
+            shim,
+            work,
+            secrets,
+            redactor,
+            path: PATH.into(),
+            extra: Arc::from([]),
+            inherited: Arc::from([]),
+            account: None,
+            cancel,
+            count: Arc::default(),
+        }
     }
 
     /// The same with the user's extra arguments for the dump tool.
     #[must_use]
     pub fn with_extra(mut self, extra: &[String]) -> Self {
         self.extra = Arc::from(extra);
+        self
+    }
+
+    /// The same with variables of planb's own environment.
+    #[must_use]
+    pub fn with_inherited(mut self, variables: Vec<(String, OsString)>) -> Self {
+        self.inherited = variables.into();
+        self
+    }
+
+    /// The same, with tools that run as another user.
+    #[must_use]
+    pub fn as_account(mut self, account: Option<Account>) -> Self {
+        self.account = account;
         self
     }
 
@@ -114,7 +144,8 @@ impl Launcher {
     /// # Errors
     /// [`ToolError`].
     pub fn write_files(&self, files: &[planb_model::plan::PrivateFile]) -> Result<(), ToolError> {
-        self.work.write(files, &self.secrets)
+        self.work.write(files, &self.secrets)?;
+        self.account.map_or(Ok(()), |account| self.work.give_to(account))
     }
 
     /// The command as a person would type it, for `--dry-run` and logs.
@@ -153,18 +184,27 @@ impl Launcher {
                 .map(|pieces: &Vec<PrivatePiece>| self.work.assemble(pieces, &self.secrets))
                 .transpose()?,
         };
-        tracing::info!(command = self.redactor.redact(&shell(&tool.path.to_string_lossy(), &args)), "starting");
+        let typed = self.redactor.redact(&shell(&tool.path.to_string_lossy(), &args));
+        // What takes its time is worth a line; questions and small steps are many.
+        if stdin == Stdin::Piped || stdout == Stdout::Piped {
+            tracing::info!(command = typed, "starting");
+        } else {
+            tracing::debug!(command = typed, "starting");
+        }
         let mut process = self.process(&tool.path, &args)?;
         for (name, value) in &env {
             use std::os::unix::ffi::OsStrExt as _;
             process.0.env(name, std::ffi::OsStr::from_bytes(value));
         }
-        let piped_in = stdin == Stdin::Piped || input.is_some();
-        process.0.stdin(if piped_in { Stdio::piped() } else { Stdio::null() });
+        process.0.stdin(match &command.stdin_from {
+            Some(path) if stdin == Stdin::Planned && input.is_none() => self.work.open_file(path)?.into(),
+            _ if stdin == Stdin::Piped || input.is_some() => Stdio::piped(),
+            _ => Stdio::null(),
+        });
         process.0.stdout(match &command.stdout_to {
             Some(path) => self.work.create_file(path)?.into(),
-            None if stdout == Stdout::Piped => Stdio::piped(),
-            None => Stdio::null(),
+            None if stdout == Stdout::Null => Stdio::null(),
+            None => Stdio::piped(),
         });
         let mut child = self.spawn(&tool.id, process)?;
         if let Some(input) = input
@@ -188,7 +228,7 @@ impl Launcher {
         command: &Command,
         limits: Captured,
     ) -> Result<(Exit, Vec<u8>), ToolError> {
-        let child = self.start(toolbox, command, Stdin::Planned, Stdout::Piped)?;
+        let child = self.start(toolbox, command, Stdin::Planned, Stdout::Captured)?;
         self.finish(child, limits).await
     }
 
@@ -250,15 +290,17 @@ impl Launcher {
     fn process(&self, program: &Path, args: &[String]) -> Result<(Process, Mark), ToolError> {
         let number = self.count.fetch_add(1, Ordering::Relaxed);
         let mark = Mark(self.work.tmp().join(number.to_string()));
-        std::fs::create_dir(&mark.0).map_err(|source| ToolError::Work { path: mark.0.clone(), source })?;
+        let made = std::fs::create_dir(&mark.0).and_then(|()| self.account.map_or(Ok(()), |to| to.own(&mark.0)));
+        made.map_err(|source| ToolError::Work { path: mark.0.clone(), source })?;
         let mut process = Process::new(&self.shim);
         process
             .arg(shim::WORD)
-            .arg(std::process::id().to_string())
+            .arg(shim::parent_word(self.account))
             .arg(program)
             .args(args)
             .current_dir(self.work.path())
             .env_clear()
+            .envs(self.inherited.iter().map(|(name, value)| (name, value)))
             .env("PATH", &self.path)
             .env("HOME", self.work.home())
             .env("TMPDIR", &mark.0)

@@ -5,6 +5,7 @@
 //! into it and starts it as a [`Child`], in a cleared environment and a process group of its own, with its stderr kept
 //! within bounds, and makes sure that nothing of it is left when the run is over.
 
+mod account;
 mod child;
 mod error;
 mod launch;
@@ -14,6 +15,7 @@ mod toolbox;
 mod tree;
 mod work;
 
+pub use account::Account;
 pub use child::{Child, Exit};
 pub use error::ToolError;
 pub use launch::{Captured, Launcher, Stdin, Stdout};

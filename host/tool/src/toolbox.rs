@@ -41,6 +41,8 @@ pub struct Toolbox {
     /// Here, but not to be run: a plugin may plan with them and learns by its plan's refusal that it lacks the grant.
     ungranted: Vec<FoundTool>,
     missing: Vec<ToolSpec>,
+    /// Here, but of no use: why, for the plan that wants one.
+    unfit: Vec<(String, Arc<ToolError>)>,
     searched: String,
 }
 
@@ -49,10 +51,10 @@ const PROBE_TIME: Duration = Duration::from_secs(20);
 impl Toolbox {
     /// Finds the tools that are for `purposes`, and asks those that are `granted` for their versions.
     ///
-    /// A tool that is not there is remembered and only an error when a plan uses it.
+    /// A tool that is not there, or whose version does not suit, is remembered and only an error when a plan uses it.
     ///
     /// # Errors
-    /// [`ToolError`] where a tool was named and is none, or has a version that the plugin does not take.
+    /// [`ToolError`] where a tool was named and is none.
     pub async fn resolve(
         specs: &[ToolSpec],
         purposes: &[Purpose],
@@ -77,9 +79,14 @@ impl Toolbox {
             match locate(spec, search)? {
                 // Asking for the version is running it.
                 Some(_) if !granted(spec) => {
-                    toolbox.ungranted.push(FoundTool { id: spec.id.clone(), version: None, banner: None })
+                    toolbox.ungranted.push(FoundTool { id: spec.id.clone(), version: None, banner: None });
                 }
-                Some(path) => toolbox.found.push(Arc::new(probe(spec, path, launcher).await?)),
+                Some(path) => match probe(spec, path, launcher).await {
+                    Ok(tool) => toolbox.found.push(Arc::new(tool)),
+                    Err(ToolError::Cancelled) => return Err(ToolError::Cancelled),
+                    // Only an error where a plan uses it.
+                    Err(error) => toolbox.unfit.push((spec.id.clone(), Arc::new(error))),
+                },
                 None => toolbox.missing.push(spec.clone()),
             }
         }
@@ -94,6 +101,9 @@ impl Toolbox {
         if let Some(tool) = self.found.iter().find(|tool| tool.id == id) {
             return Ok(Arc::clone(tool));
         }
+        if let Some((_, error)) = self.unfit.iter().find(|(unfit, _)| unfit == id) {
+            return Err(ToolError::Unfit(Arc::clone(error)));
+        }
         let spec = self.missing.iter().find(|spec| spec.id == id);
         Err(ToolError::Missing {
             id: id.to_owned(),
@@ -105,12 +115,14 @@ impl Toolbox {
 
     /// What a plugin is told of them.
     pub fn for_request(&self) -> Vec<FoundTool> {
+        // A plugin learns by its plan's refusal what is wrong with one that is unfit.
+        let unfit = self.unfit.iter().map(|(id, _)| FoundTool { id: id.clone(), version: None, banner: None });
         let found = self.found.iter().map(|tool| FoundTool {
             id: tool.id.clone(),
             version: tool.version.clone(),
             banner: tool.banner.clone(),
         });
-        found.chain(self.ungranted.iter().cloned()).collect()
+        found.chain(self.ungranted.iter().cloned()).chain(unfit).collect()
     }
 
     /// All that were found.
@@ -152,7 +164,10 @@ async fn probe(spec: &ToolSpec, path: PathBuf, launcher: &Launcher) -> Result<Re
     }
     let fail = |path: &Path, detail: String| ToolError::Probe { id: spec.id.clone(), path: path.to_path_buf(), detail };
     let (exit, stdout) = launcher.probe(&spec.id, &path, &spec.version_args, PROBE_TIME).await?;
-    if exit.code != Some(0) {
+    let ok = |code| {
+        if spec.version_ok.is_empty() { code == 0 } else { spec.version_ok.iter().any(|ok| i32::from(*ok) == code) }
+    };
+    if !exit.code.is_some_and(ok) {
         return Err(fail(&path, format!("{}: {}", exit.describe(), exit.last_line())));
     }
     let text = String::from_utf8_lossy(&stdout);
@@ -178,7 +193,9 @@ async fn probe(spec: &ToolSpec, path: PathBuf, launcher: &Launcher) -> Result<Re
 }
 
 /// The first number with a dot in it, or a whole number standing alone: `pg_dump (PostgreSQL) 17.2` and `sqlite 3.40.1 2022`.
+/// The clients of MySQL up to 5.7 and of MariaDB name their own version first (`Ver 10.19 Distrib 10.11.6-MariaDB`).
 fn first_version(text: &str) -> Option<String> {
+    let text = text.split_once("Distrib ").map_or(text, |(_, distribution)| distribution);
     let words = || text.split(|c: char| c.is_whitespace() || "(),;".contains(c));
     let clean = |word: &str| {
         let word = word.trim_start_matches(['v', 'V']);
@@ -207,6 +224,8 @@ mod tests {
             ("pg_dump (PostgreSQL) 19beta1", "19"),
             ("3.40.1 2022-12-28 14:03:47 df5c253c0b3dd24916e4ec7cf77d3db5294cc9fd45ae7b9c5e82ad8197f38a24", "3.40.1"),
             ("mariadb-dump from 11.8.6-MariaDB, client 10.19 for debian-linux-gnu", "11.8.6"),
+            ("mysqldump  Ver 10.19 Distrib 10.11.19-MariaDB, for debian-linux-gnu (x86_64)", "10.11.19"),
+            ("mysqldump  Ver 9.7.4 for Linux on x86_64 ((Debian))", "9.7.4"),
             ("redis-cli 7.0.15", "7.0.15"),
             ("mongodump version: 100.9.4", "100.9.4"),
             ("etcdctl version: v3.5.16", "3.5.16"),

@@ -15,6 +15,7 @@ use planb_model::secret::Secrets;
 use rustix::fs::{FlockOperation, flock};
 use zeroize::Zeroizing;
 
+use crate::account::Account;
 use crate::error::ToolError;
 use crate::tree;
 
@@ -22,6 +23,8 @@ const PREFIX: &str = "planb-work-";
 /// What it is called until it is locked: before that, another run could take it for one that was left.
 const NEW_PREFIX: &str = "planb-new-";
 const LOCK: &str = "lock";
+/// A link in a work directory leads to something that is not the plan's.
+const NO_FOLLOW: i32 = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
 
 /// A private work directory. Dropping it ends what still runs in it and removes it.
 #[derive(Debug)]
@@ -115,6 +118,21 @@ impl WorkDir {
         // A plan's files may be written anew by a later step, never through a link.
         let _ = fs::remove_file(&path);
         OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).map_err(fail)
+    }
+
+    /// Opens a file that a command has left.
+    pub(crate) fn open_file(&self, path: &str) -> Result<File, ToolError> {
+        let path = self.below(path)?;
+        let opened = OpenOptions::new().read(true).custom_flags(NO_FOLLOW).open(&path);
+        opened.map_err(|source| ToolError::Work { path, source })
+    }
+
+    /// Makes everything in it another user's.
+    ///
+    /// # Errors
+    /// [`ToolError::Work`].
+    pub fn give_to(&self, account: Account) -> Result<(), ToolError> {
+        account.own_all(&self.root).map_err(|source| ToolError::Work { path: self.root.clone(), source })
     }
 
     /// Puts pieces together, secrets in their places.

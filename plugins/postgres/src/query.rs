@@ -16,6 +16,24 @@ const SIZE_ONE: &str = "SELECT pg_database_size(current_database());\n";
 const SIZE_ALL: &str =
     "SELECT coalesce(sum(pg_database_size(oid)), 0) FROM pg_catalog.pg_database WHERE datallowconn;\n";
 
+/// Whether a user made anything here, if only an empty table. What an extension brought is no data of the user's: a dump makes
+/// extensions only where they are missing.
+const STATE: &str = r"
+SET search_path = pg_catalog;
+SELECT CASE WHEN EXISTS (SELECT FROM pg_largeobject_metadata) OR EXISTS (
+  SELECT FROM (
+    SELECT 'pg_class'::regclass, oid, relnamespace FROM pg_class
+    WHERE relkind IN ('r', 'p', 'v', 'm', 'S', 'f', 'c') AND relpersistence <> 't'
+    UNION ALL SELECT 'pg_namespace'::regclass, oid, oid FROM pg_namespace WHERE nspname <> 'public'
+    UNION ALL SELECT 'pg_proc'::regclass, oid, pronamespace FROM pg_proc
+    UNION ALL SELECT 'pg_type'::regclass, oid, typnamespace FROM pg_type
+    WHERE typtype IN ('b', 'd', 'e', 'r') AND typcategory <> 'A'
+  ) AS made (class, id, space) JOIN pg_namespace n ON n.oid = space
+  WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'
+    AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = class AND objid = id AND deptype = 'e')
+) THEN 'occupied' ELSE 'empty' END;
+";
+
 /// Counts all tables in one snapshot. The names are those that pg_dump writes (`public."Odd Name"`), and what belongs to an
 /// extension is left out as pg_dump leaves it out, so that the answer can be compared with an inspection.
 const INVENTORY: &str = r"
@@ -54,8 +72,11 @@ pub(crate) fn plan(request: &Request, query: &Query) -> Result<QueryPlan, Failur
         Query::Databases => (connect::maintenance(request), DATABASES),
         Query::Size(Scope::Database(name)) => (name.as_str(), SIZE_ONE),
         Query::Size(Scope::All) => (connect::maintenance(request), SIZE_ALL),
+        Query::State(Scope::Database(name)) => (name.as_str(), STATE),
         Query::Inventory(Scope::Database(name)) => (name.as_str(), INVENTORY),
-        Query::Size(Scope::Globals) | Query::Inventory(Scope::Globals | Scope::All) => {
+        Query::Size(Scope::Globals)
+        | Query::State(Scope::Globals | Scope::All)
+        | Query::Inventory(Scope::Globals | Scope::All) => {
             return Err(Failure::unsupported(format!("PostgreSQL answers {} for one database only", query.name())));
         }
     };

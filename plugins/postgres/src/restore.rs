@@ -181,6 +181,7 @@ mod tests {
     fn rendered(request: &RestoreRequest) -> String {
         let plan = plan(request).unwrap();
         let (Sink::Stdin(sink)
+        | Sink::Served(sink)
         | Sink::File(planb_sdk::Input { command: sink, .. })
         | Sink::Tree(planb_sdk::Input { command: sink, .. })) = plan.sink;
         let short = |command: &Command| {

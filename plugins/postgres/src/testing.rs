@@ -20,6 +20,7 @@ pub(crate) fn request(database: &str) -> Request {
         extra_args: Vec::new(),
         tools: ["pg_dump", "pg_dumpall", "pg_restore", "psql"].map(tool).to_vec(),
         server_version: Some("15.20".to_owned()),
+        objects: None,
         serve_at: None,
     }
 }
@@ -31,6 +32,8 @@ pub(crate) fn restore_request(database: &str, target: TargetState) -> RestoreReq
         artifact: Artifact::new("sql", "application/sql", "plain"),
         source_scope: Scope::Database(database.to_owned()),
         source_version: Some("15.20".to_owned()),
+        objects: Vec::new(),
+        files: Vec::new(),
         target,
         replace: false,
     }

@@ -14,6 +14,7 @@ fn request() -> Request {
         extra_args: Vec::new(),
         tools: Vec::new(),
         server_version: None,
+        objects: None,
         serve_at: None,
     }
 }

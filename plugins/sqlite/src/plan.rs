@@ -188,6 +188,7 @@ mod tests {
             extra_args: Vec::new(),
             tools: vec![FoundTool { id: "sqlite3".to_owned(), version: Some("3.40.1".to_owned()), banner: None }],
             server_version: None,
+            objects: None,
             serve_at: None,
         }
     }
@@ -227,6 +228,8 @@ mod tests {
             artifact: Artifact::new("sql", "application/sql", format),
             source_scope: Scope::Database("/y.db".to_owned()),
             source_version: None,
+            objects: Vec::new(),
+            files: Vec::new(),
             target,
             replace,
         }

@@ -19,6 +19,8 @@ FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite\_%'
 COMMIT;
 "#;
 
+const STATE: &str = r"SELECT CASE WHEN EXISTS (SELECT 1 FROM sqlite_master WHERE name NOT LIKE 'sqlite\_%' ESCAPE '\') THEN 'occupied' ELSE 'empty' END";
+
 pub(crate) fn plan(request: &Request, query: &Query) -> Result<QueryPlan, Failure> {
     request.need_tool("sqlite3", INSTALL)?;
     let open = |file: &str| plan::timeout(plan::sqlite().value(plan::uri(file, Open::Existing)?), request);
@@ -29,6 +31,8 @@ pub(crate) fn plan(request: &Request, query: &Query) -> Result<QueryPlan, Failur
         Query::Size(Scope::Database(file)) => {
             open(file)?.script("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size")
         }
+        // What SQLite made for itself (statistics, sequences) is no data of the user's.
+        Query::State(Scope::Database(file)) => open(file)?.script(STATE),
         // A script with dot-commands among statements has to come from stdin, and so has the timeout.
         Query::Inventory(Scope::Database(file)) => {
             let milliseconds = request.number("busy-timeout")?.unwrap_or(10_000);
@@ -37,7 +41,7 @@ pub(crate) fn plan(request: &Request, query: &Query) -> Result<QueryPlan, Failur
                 .stdin(format!(".timeout {milliseconds}\n"))
                 .stdin(INVENTORY)
         }
-        Query::Databases | Query::Size(_) | Query::Inventory(_) => {
+        Query::Databases | Query::Size(_) | Query::State(_) | Query::Inventory(_) => {
             return Err(Failure::unsupported("a SQLite database is one file: there is no server that knows of others")
                 .hint("name the file: --db sqlite:///path/to/file.db"));
         }

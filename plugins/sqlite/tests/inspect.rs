@@ -14,6 +14,7 @@ fn inspect(format: &str, dump: &[u8], chunk: usize) -> Inspection {
         extra_args: Vec::new(),
         tools: Vec::new(),
         server_version: None,
+        objects: None,
         serve_at: None,
     };
     let mut inspector = <Sqlite as Engine>::Inspector::new(&request, &Artifact::new("x", "x/x", format));

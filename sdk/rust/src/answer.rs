@@ -1,6 +1,6 @@
 //! Reading what a client printed in answer to a question.
 
-use crate::{Answer, Failure, Object, Query};
+use crate::{Answer, Failure, Object, Query, TargetState};
 
 impl Answer {
     /// Reads an answer in the form that most clients can be made to print:
@@ -11,6 +11,7 @@ impl Answer {
     /// | version | the version as the first word |
     /// | databases | one name each, in hexadecimal digits |
     /// | size | a whole number |
+    /// | state | `missing`, `empty`, `occupied` or `unknown` |
     /// | inventory | `kind`, the name in hexadecimal digits, and the rows or `-`, separated by `|` or a tab |
     ///
     /// Names are hexadecimal so that no name, whatever it holds, can look like another row.
@@ -25,6 +26,16 @@ impl Answer {
             }
             Query::Databases => lines.map(unhex).collect::<Option<_>>().map(Self::Databases),
             Query::Size(_) => lines.next().and_then(|line| line.trim().parse().ok()).map(Self::Size),
+            Query::State(_) => lines
+                .next()
+                .and_then(|line| match line.trim() {
+                    "missing" => Some(TargetState::Missing),
+                    "empty" => Some(TargetState::Empty),
+                    "occupied" => Some(TargetState::Occupied),
+                    "unknown" => Some(TargetState::Unknown),
+                    _ => None,
+                })
+                .map(Self::State),
             Query::Inventory(_) => lines.map(object).collect::<Option<_>>().map(Self::Inventory),
         };
         answer.ok_or_else(|| Self::unexpected(tool, query))
@@ -69,6 +80,7 @@ mod tests {
             Ok(Answer::Databases(vec!["a".to_owned(), "a\n|\"".to_owned()]))
         );
         assert_eq!(answer(Query::Size(Scope::All), "42\n"), Ok(Answer::Size(42)));
+        assert_eq!(answer(Query::State(Scope::All), "empty\n"), Ok(Answer::State(TargetState::Empty)));
         let objects = vec![Object::new("view", "b"), Object::new("table", "a").rows(3)];
         assert_eq!(answer(Query::Inventory(Scope::All), "view|62|-\ntable\t61\t3\n"), Ok(Answer::Inventory(objects)));
         assert_eq!(answer(Query::Inventory(Scope::All), ""), Ok(Answer::Inventory(Vec::new())));

@@ -57,7 +57,15 @@ impl From<Secret> for PrivatePiece {
 impl Command {
     /// A run of the tool that [`Description::tool`](crate::Description::tool) declared under this id.
     pub fn tool(id: impl Into<String>) -> Self {
-        Self { tool: id.into(), args: Vec::new(), env: Vec::new(), stdin: None, stdout_to: None, ok: Vec::new() }
+        Self {
+            tool: id.into(),
+            args: Vec::new(),
+            env: Vec::new(),
+            stdin: None,
+            stdin_from: None,
+            stdout_to: None,
+            ok: Vec::new(),
+        }
     }
 
     /// An argument that the engine's author wrote, never built from a request.
@@ -143,6 +151,13 @@ impl Command {
         self
     }
 
+    /// Reads its stdin from a file at this path below the work directory.
+    #[must_use]
+    pub fn stdin_from(mut self, path: impl Into<String>) -> Self {
+        self.stdin_from = Some(path.into());
+        self
+    }
+
     /// Keeps its stdout in a file at this path below the work directory.
     #[must_use]
     pub fn stdout_to(mut self, path: impl Into<String>) -> Self {
@@ -177,6 +192,9 @@ impl fmt::Display for Command {
         }
         if let Some(stdin) = &self.stdin {
             write!(f, " << {}", private(stdin))?;
+        }
+        if let Some(path) = &self.stdin_from {
+            write!(f, " < {{work}}/{path}")?;
         }
         if let Some(path) = &self.stdout_to {
             write!(f, " > {{work}}/{path}")?;
@@ -234,6 +252,17 @@ impl Secret {
     /// The secret as it is: for a file that holds nothing else.
     pub fn raw(name: impl Into<String>) -> Self {
         Self { name: name.into(), encoding: Encoding::Raw }
+    }
+
+    /// For a file that is read line by line: as it is, and one with a line break is refused.
+    pub fn line(name: impl Into<String>) -> Self {
+        Self::backslash(name, "", "\n\r")
+    }
+
+    /// For the inside of double quotes in a configuration file where a backslash escapes (MySQL option files, `curl -K`);
+    /// one with a line break is refused.
+    pub fn quoted(name: impl Into<String>) -> Self {
+        Self::backslash(name, "\\\"", "\n\r")
     }
 
     /// Percent-encoded, for a component of a URL.

@@ -16,6 +16,7 @@ impl Description {
             file_based: false,
             tools: Vec::new(),
             env: Vec::new(),
+            inherit: Vec::new(),
             params: Vec::new(),
             secrets: Vec::new(),
             settings: Vec::new(),
@@ -23,6 +24,8 @@ impl Description {
             scopes: Vec::new(),
             native_compression: false,
             stream_conflicts: Vec::new(),
+            plans_by_inventory: false,
+            restores_offline: false,
         }
     }
 
@@ -75,10 +78,45 @@ impl Description {
         self
     }
 
-    /// Parameters that a URL's query may hold.
+    /// Variables of the host's own environment that its tools get: JAVA_HOME.
     #[must_use]
-    pub fn params<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
-        self.params.extend(names.into_iter().map(Into::into));
+    pub fn inherit<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
+        self.inherit.extend(names.into_iter().map(Into::into));
+        self
+    }
+
+    /// Parameters that a URL's query may hold, of any text.
+    #[must_use]
+    pub fn params<'a>(mut self, names: impl IntoIterator<Item = &'a str>) -> Self {
+        self.params.extend(names.into_iter().map(|name| Setting::text(name, "")));
+        self
+    }
+
+    /// Parameters that a URL's query may hold and that are files or folders, which the host makes absolute.
+    #[must_use]
+    pub fn path_params<'a>(mut self, names: impl IntoIterator<Item = &'a str>) -> Self {
+        self.params.extend(names.into_iter().map(|name| Setting::path(name, "")));
+        self
+    }
+
+    /// A parameter that a URL's query may hold.
+    #[must_use]
+    pub fn param(mut self, param: Setting) -> Self {
+        self.params.push(param);
+        self
+    }
+
+    /// Its backup plans need to know what the server holds.
+    #[must_use]
+    pub fn plans_by_inventory(mut self) -> Self {
+        self.plans_by_inventory = true;
+        self
+    }
+
+    /// It may restore into the files of a server that is not running.
+    #[must_use]
+    pub fn restores_offline(mut self) -> Self {
+        self.restores_offline = true;
         self
     }
 
@@ -133,6 +171,7 @@ impl Tool {
             programs: vec![id.clone()],
             id,
             version_args: Vec::new(),
+            version_ok: Vec::new(),
             version_req: None,
             used_for: Vec::new(),
             install_hint: None,
@@ -151,6 +190,13 @@ impl Tool {
     pub fn version(mut self, arg: &'static str, requirement: impl Into<String>) -> Self {
         self.version_args = vec![arg.to_owned()];
         self.version_req = Some(requirement.into());
+        self
+    }
+
+    /// An exit code with which it prints its version. Once this was called, 0 does only where it was named too.
+    #[must_use]
+    pub fn version_ok(mut self, code: u8) -> Self {
+        self.version_ok.push(code);
         self
     }
 

@@ -118,10 +118,11 @@ pub mod testing;
 
 pub use answer::unhex;
 pub use bindings::planb::engine::types::{
-    Answer, Arg, ArgPiece, Artifact, Backslash, BackupPlan, Blame, Command, Connection, Description, Encoding, EnvVar,
-    Failure, FailureCode, FoundTool, Input, Inspection, Kind, Mode, NamedSecret, Object, OptionArg, Output,
-    PrivateFile, PrivatePiece, Purpose, Query, QueryPlan, Request, RestorePlan, RestoreRequest, Scope, ScopeKind,
-    ScratchPlan, ScratchSetting, Secret, SeedPlan, Setting, Sink, Source, StdoutSource, TargetState, Tool, Trim,
+    Answer, Arg, ArgPiece, Artifact, Backslash, BackupPlan, Blame, Command, Connection, Description, Encoding,
+    Endpoint, EnvVar, Failure, FailureCode, FoundTool, Input, Inspection, Kind, Mode, NamedSecret, Object, OptionArg,
+    Output, PrivateFile, PrivatePiece, Purpose, Query, QueryPlan, Request, RestorePlan, RestoreRequest, Scope,
+    ScopeKind, ScratchPlan, ScratchSetting, Secret, SeedPlan, Setting, Sink, Source, StdoutSource, TargetState, Tool,
+    Trim,
 };
 pub use command::{WorkPath, path};
 pub use engine::{Engine, Filter, Inspector, NoFilter, NoInspector};

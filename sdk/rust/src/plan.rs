@@ -146,7 +146,14 @@ impl RestorePlan {
 impl QueryPlan {
     /// One command, whose stdout holds the answer.
     pub fn new(command: Command) -> Self {
-        Self { files: Vec::new(), command }
+        Self { files: Vec::new(), prepare: Vec::new(), command }
+    }
+
+    /// Adds a command that runs before it.
+    #[must_use]
+    pub fn prepare(mut self, command: Command) -> Self {
+        self.prepare.push(command);
+        self
     }
 
     /// Adds private files, written before the command.

@@ -2,12 +2,28 @@
 
 use std::fmt;
 
-use crate::{Connection, Failure, FailureCode, Query, Request, Scope};
+use crate::{Connection, Failure, FailureCode, Query, Request, RestoreRequest, Scope, TargetState};
 
 impl Request {
     /// The value of a setting: the user's, or the declared default.
     pub fn setting(&self, name: &str) -> Option<&str> {
         self.settings.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The value of a setting that is not empty.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.setting(name).filter(|value| !value.is_empty())
+    }
+
+    /// The parts of a setting that is a list with commas, without the space around them and without empty ones.
+    pub fn list(&self, name: &str) -> Vec<&str> {
+        let parts = self.setting(name).unwrap_or_default().split(',').map(str::trim);
+        parts.filter(|part| !part.is_empty()).collect()
+    }
+
+    /// The first line that a found tool printed of itself.
+    pub fn banner(&self, id: &str) -> Option<&str> {
+        self.tools.iter().find(|tool| tool.id == id)?.banner.as_deref()
     }
 
     /// Whether a toggle is on. One that is not set is off.
@@ -74,10 +90,39 @@ impl Request {
     }
 }
 
+impl RestoreRequest {
+    /// A failure where the target holds data and the user did not say that it may go.
+    pub fn refuse_occupied(&self) -> Result<(), Failure> {
+        if self.target != TargetState::Occupied || self.replace {
+            return Ok(());
+        }
+        let what = match &self.request.scope {
+            Scope::Database(name) => name.as_str(),
+            Scope::All | Scope::Globals => "the server",
+        };
+        Err(Failure::settings(format!("{what} holds data"))
+            .hint("add --replace to have it replaced, or restore into a new database"))
+    }
+
+    /// The failure for a backup whose format this engine does not write.
+    pub fn unknown_format(&self) -> Failure {
+        Failure::damaged(format!("the backup's format is {:?}, which this engine does not write", self.artifact.format))
+    }
+}
+
 impl Connection {
     /// A connection of which nothing is known yet.
     pub fn empty() -> Self {
-        Self { host: None, port: None, socket: None, user: None, secrets: Vec::new(), params: Vec::new() }
+        Self {
+            scheme: None,
+            host: None,
+            port: None,
+            others: Vec::new(),
+            socket: None,
+            user: None,
+            secrets: Vec::new(),
+            params: Vec::new(),
+        }
     }
 
     /// The value of a parameter of the URL's query.
@@ -94,6 +139,7 @@ impl Query {
             Self::Version => "version",
             Self::Databases => "databases",
             Self::Size(_) => "size",
+            Self::State(_) => "state",
             Self::Inventory(_) => "inventory",
         }
     }

@@ -22,6 +22,7 @@ pub fn request(database: &str) -> Request {
         extra_args: Vec::new(),
         tools: Vec::new(),
         server_version: None,
+        objects: None,
         serve_at: None,
     }
 }
@@ -95,6 +96,8 @@ impl Request {
         RestoreRequest {
             source_scope: self.scope.clone(),
             source_version: self.server_version.clone(),
+            objects: Vec::new(),
+            files: Vec::new(),
             request: self,
             artifact,
             target,

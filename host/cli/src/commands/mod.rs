@@ -3,6 +3,7 @@
 pub(crate) mod databases;
 pub(crate) mod list;
 pub(crate) mod plugin;
+pub(crate) mod plugin_test;
 pub(crate) mod restore;
 pub(crate) mod run;
 pub(crate) mod show;

@@ -61,7 +61,8 @@ pub(crate) async fn inspect(global: &Global, name: &str, printer: Printer) -> Re
                 if d.native_compression { "its tools can compress" } else { "its tools do not compress" }.to_owned(),
             ),
             ("sets", format!("environment {}", list(&d.env))),
-            ("params", list(&d.params)),
+            ("params", list(&d.params.iter().map(|param| param.name.clone()).collect::<Vec<_>>())),
+            ("secrets", list(&d.secrets.iter().map(|secret| secret.name.clone()).collect::<Vec<_>>())),
             ("imports", if imports.is_empty() { "nothing".to_owned() } else { imports.join(", ") }),
         ];
         for (name, value) in rows {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use planb_model::engine::Purpose;
+use planb_model::engine::{FailureCode, Purpose};
 use planb_pipeline::{DigestChecked, Operation, Progress, Restore, RestoreSpec, Timeouts};
 use serde_json::json;
 
@@ -27,7 +27,12 @@ pub(crate) async fn run(global: &Global, args: RestoreArgs, printer: Printer) ->
     let spec = database.operation(global, &args.db, purposes, args.extra.clone(), Timeouts::default())?;
     let mut op = Operation::open(&database.plugin, spec, stop).await?;
     let greeted = op.server_scope(&target);
-    op.greet(&greeted).await?;
+    let offline = op.description().restores_offline;
+    match op.greet(&greeted).await {
+        // The files of a server that is not running can be all that this engine needs.
+        Err(error) if offline && error.is(FailureCode::Unreachable) => {}
+        greeted => drop(greeted?),
+    }
 
     let progress = Arc::new(Progress::default());
     let what = format!("{} into {}", entry.manifest.short_id(), target.label());

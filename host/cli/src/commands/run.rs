@@ -42,7 +42,7 @@ pub(crate) async fn run(global: &Global, args: RunArgs, printer: Printer) -> Res
         volume_bytes: args.volume_size << 20,
     };
     let globals = args.globals || database.globals_option(&args.db);
-    let scopes = scopes(&mut op, &database, globals).await?;
+    let scopes = scopes(&mut op, &database, globals, args.all_databases).await?;
     if args.dry_run {
         let urls = urls.iter().map(|url| url.shown().to_owned()).collect();
         return dry_run(&mut op, &wish, urls, &scopes, printer).await;
@@ -115,13 +115,18 @@ fn default_threads() -> u32 {
 }
 
 /// What is to be backed up: the database named, or each that the server has.
-async fn scopes(op: &mut Operation<'_>, database: &Database, globals: bool) -> Result<Vec<Scope>, Report> {
+async fn scopes(op: &mut Operation<'_>, database: &Database, globals: bool, all: bool) -> Result<Vec<Scope>, Report> {
     let description = database.plugin.description();
     let has = |kind| description.scopes.contains(&kind);
     if globals && !has(ScopeKind::Globals) {
         return Err(Report::usage(format!("the {} engine has no globals", description.name)));
     }
+    if all && !has(ScopeKind::All) {
+        return Err(Report::usage(format!("the {} engine cannot put all databases into one dump", description.name))
+            .with_hint("--database '*' makes one backup of each"));
+    }
     let mut scopes = match database.database.as_deref() {
+        _ if all => vec![Scope::All],
         Some("*") | None if has(ScopeKind::Database) && !description.file_based => {
             op.greet(&Scope::All).await?;
             let names = op.databases().await?;

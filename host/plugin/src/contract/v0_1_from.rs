@@ -67,6 +67,17 @@ impl From<t::FailureCode> for e::FailureCode {
     }
 }
 
+impl From<t::TargetState> for e::TargetState {
+    fn from(value: t::TargetState) -> Self {
+        match value {
+            t::TargetState::Missing => Self::Missing,
+            t::TargetState::Empty => Self::Empty,
+            t::TargetState::Occupied => Self::Occupied,
+            t::TargetState::Unknown => Self::Unknown,
+        }
+    }
+}
+
 impl From<t::Scope> for e::Scope {
     fn from(value: t::Scope) -> Self {
         match value {
@@ -142,6 +153,7 @@ impl From<t::Sink> for p::Sink {
             t::Sink::Stdin(command) => Self::Stdin(command.into()),
             t::Sink::File(input) => Self::File { command: input.command.into(), path: input.path },
             t::Sink::Tree(input) => Self::Tree { command: input.command.into(), path: input.path },
+            t::Sink::Served(command) => Self::Served(command.into()),
         }
     }
 }
@@ -165,6 +177,7 @@ impl From<t::Answer> for e::Answer {
             t::Answer::Version(version) => Self::Version(version),
             t::Answer::Databases(names) => Self::Databases(names),
             t::Answer::Size(bytes) => Self::Size(bytes),
+            t::Answer::State(state) => Self::State(state.into()),
             t::Answer::Inventory(objects) => Self::Inventory(all(objects)),
         }
     }
@@ -189,6 +202,7 @@ impl From<t::Command> for p::Command {
             args: all(value.args),
             env: all(value.env),
             stdin: value.stdin.map(all),
+            stdin_from: value.stdin_from,
             stdout_to: value.stdout_to,
             ok: value.ok,
         }
@@ -215,8 +229,10 @@ impl From<t::Artifact> for e::Artifact {
 impl From<t::Connection> for e::Connection {
     fn from(value: t::Connection) -> Self {
         Self {
+            scheme: value.scheme,
             host: value.host,
             port: value.port,
+            others: value.others.into_iter().map(|other| (other.host, other.port)).collect(),
             socket: value.socket,
             user: value.user,
             secrets: value.secrets,
@@ -254,7 +270,7 @@ impl From<t::RestorePlan> for p::RestorePlan {
 
 impl From<t::QueryPlan> for p::QueryPlan {
     fn from(value: t::QueryPlan) -> Self {
-        Self { files: all(value.files), command: value.command.into() }
+        Self { files: all(value.files), prepare: all(value.prepare), command: value.command.into() }
     }
 }
 
@@ -309,6 +325,7 @@ impl From<t::Tool> for e::ToolSpec {
             id: value.id,
             programs: value.programs,
             version_args: value.version_args,
+            version_ok: value.version_ok,
             version_req: value.version_req,
             used_for: all(value.used_for),
             install_hint: value.install_hint,
@@ -341,13 +358,16 @@ impl From<t::Description> for e::Description {
             file_based: value.file_based,
             tools: all(value.tools),
             env: value.env,
-            params: value.params,
+            inherit: value.inherit,
+            params: all(value.params),
             secrets: all(value.secrets),
             settings: all(value.settings),
             modes: all(value.modes),
             scopes: all(value.scopes),
             native_compression: value.native_compression,
             stream_conflicts: value.stream_conflicts,
+            plans_by_inventory: value.plans_by_inventory,
+            restores_offline: value.restores_offline,
         }
     }
 }

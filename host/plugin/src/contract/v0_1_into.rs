@@ -38,14 +38,21 @@ impl From<&e::Scope> for t::Scope {
 
 impl From<&e::Connection> for t::Connection {
     fn from(value: &e::Connection) -> Self {
-        let e::Connection { host, port, socket, user, secrets, params } = value.clone();
-        Self { host, port, socket, user, secrets, params }
+        let e::Connection { scheme, host, port, others, socket, user, secrets, params } = value.clone();
+        let others = others.into_iter().map(|(host, port)| t::Endpoint { host, port }).collect();
+        Self { scheme, host, port, others, socket, user, secrets, params }
     }
 }
 
 impl From<&e::FoundTool> for t::FoundTool {
     fn from(value: &e::FoundTool) -> Self {
         Self { id: value.id.clone(), version: value.version.clone(), banner: value.banner.clone() }
+    }
+}
+
+impl From<&e::Object> for t::Object {
+    fn from(value: &e::Object) -> Self {
+        Self { kind: value.kind.clone(), name: value.name.clone(), rows: value.rows }
     }
 }
 
@@ -60,6 +67,7 @@ impl From<&e::Request> for t::Request {
             extra_args: value.extra_args.clone(),
             tools: value.tools.iter().map(Into::into).collect(),
             server_version: value.server_version.clone(),
+            objects: value.objects.as_ref().map(|objects| objects.iter().map(Into::into).collect()),
             serve_at: value.serve_at.clone(),
         }
     }
@@ -79,6 +87,8 @@ impl From<&e::RestoreRequest> for t::RestoreRequest {
             artifact: (&value.artifact).into(),
             source_scope: (&value.source_scope).into(),
             source_version: value.source_version.clone(),
+            objects: value.objects.iter().map(Into::into).collect(),
+            files: value.files.clone(),
             target: value.target.into(),
             replace: value.replace,
         }
@@ -92,6 +102,7 @@ impl From<&e::Query> for t::Query {
             e::Query::Version => Self::Version,
             e::Query::Databases => Self::Databases,
             e::Query::Size(scope) => Self::Size(scope.into()),
+            e::Query::State(scope) => Self::State(scope.into()),
             e::Query::Inventory(scope) => Self::Inventory(scope.into()),
         }
     }
