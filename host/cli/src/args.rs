@@ -197,9 +197,22 @@ pub(crate) struct PickArgs {
     /// The store
     #[arg(long, value_name = "URL")]
     pub(crate) from: String,
+    #[command(flatten)]
+    pub(crate) of: OfArgs,
+}
+
+/// Of which source a backup has to be.
+#[derive(Debug, Args)]
+pub(crate) struct OfArgs {
     /// Only backups of this database; needed for `latest` where a store holds several
     #[arg(long, value_name = "NAME")]
     pub(crate) source_database: Option<String>,
+    /// Only backups from this server, as `planb list` shows it; needed for `latest` where a store holds several
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) source_server: Option<String>,
+    /// Only backups with this label. Can be given more than once
+    #[arg(long = "with-label", value_name = "KEY=VALUE", value_parser = pair)]
+    pub(crate) with_labels: Vec<(String, String)>,
 }
 
 /// What opens an encrypted backup.
@@ -228,6 +241,12 @@ pub(crate) struct RestoreArgs {
     /// Restore into a database that holds data, which is then gone
     #[arg(long)]
     pub(crate) replace: bool,
+    /// Do not ask before data is replaced (without a terminal nothing is asked)
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// Show which backup would go where, and by which commands, without doing it
+    #[arg(long, env = "DRY_RUN", value_parser = clap::builder::FalseyValueParser::new())]
+    pub(crate) dry_run: bool,
     /// Read and check the whole backup once before the tool gets a byte
     #[arg(long)]
     pub(crate) verify_first: bool,
@@ -244,9 +263,8 @@ pub(crate) struct ListArgs {
     /// The store
     #[arg(long, value_name = "URL")]
     pub(crate) from: String,
-    /// Only backups of this database
-    #[arg(long, value_name = "NAME")]
-    pub(crate) source_database: Option<String>,
+    #[command(flatten)]
+    pub(crate) of: OfArgs,
 }
 
 #[derive(Debug, Args)]

@@ -46,7 +46,7 @@ fn main() -> ExitCode {
             if printer.output == Output::Json {
                 printer.result(String::new, || serde_json::json!({ "error": report.json() }));
             }
-            Printer::note(&report.text(Printer::interactive()));
+            Printer::styled(&report.text(Printer::interactive()));
             report.exit.into()
         }
     }

@@ -2,6 +2,8 @@
 
 use std::io::{IsTerminal as _, Write as _};
 
+use planb_model::redact::strip_control;
+
 use crate::args::Output;
 
 /// How results are printed.
@@ -14,7 +16,8 @@ impl Printer {
     /// A result: text for people, or JSON for programs.
     pub(crate) fn result(self, text: impl FnOnce() -> String, json: impl FnOnce() -> serde_json::Value) {
         let out = match self.output {
-            Output::Text => text(),
+            // Names in it may come from a server, a store or a plugin.
+            Output::Text => strip_control(&text()),
             Output::Json => format!("{:#}\n", json()),
         };
         // Nobody listens any more (`planb list | head`): nothing to tell them.
@@ -23,6 +26,11 @@ impl Printer {
 
     /// Something for people, beside the result.
     pub(crate) fn note(text: &str) {
+        Self::styled(&strip_control(text));
+    }
+
+    /// The same with colours in it; what comes from elsewhere was cleaned before.
+    pub(crate) fn styled(text: &str) {
         let _ = std::io::stderr().lock().write_all(text.as_bytes());
     }
 

@@ -112,7 +112,7 @@ pub(crate) async fn plugin(global: &Global, name: &str) -> Result<Plugin, Report
         Ok(path) => path,
         Err(error) => {
             // `--plugin pg` for postgres.wasm: the names are the plugins' own.
-            return match by_answer(&host, &folders, |d| d.answers_to(name)).await {
+            return match by_answer(&host, &folders, |d| d.answers_to(name)).await? {
                 Some(plugin) => Ok(plugin),
                 None => Err(error.into()),
             };
@@ -121,26 +121,30 @@ pub(crate) async fn plugin(global: &Global, name: &str) -> Result<Plugin, Report
     Ok(host.load(&found).await?)
 }
 
-/// The first plugin in the folders that says yes.
+/// The first plugin in the folders that says yes. Where none does, and one could not be loaded, that is the error.
 pub(crate) async fn by_answer(
     host: &PluginHost,
     folders: &PluginFolders,
     yes: impl Fn(&Description) -> bool,
-) -> Option<Plugin> {
+) -> Result<Option<Plugin>, Report> {
+    let mut broken = None;
     for path in folders.all() {
         match host.load(&path).await {
-            Ok(plugin) if yes(plugin.description()) => return Some(plugin),
+            Ok(plugin) if yes(plugin.description()) => return Ok(Some(plugin)),
             Ok(_) => {}
-            Err(error) => tracing::debug!(%error, "passed over"),
+            Err(error) => {
+                tracing::debug!(%error, "passed over");
+                broken.get_or_insert(error);
+            }
         }
     }
-    None
+    broken.map_or(Ok(None), |error| Err(error.into()))
 }
 
 /// The plugin for an engine's key, as a manifest has it.
 pub(crate) async fn plugin_for_engine(global: &Global, engine: &str) -> Result<Option<Plugin>, Report> {
     let host = plugin_host()?;
-    Ok(by_answer(&host, &plugin_folders(global), |d| d.answers_to(engine)).await)
+    by_answer(&host, &plugin_folders(global), |d| d.answers_to(engine)).await
 }
 
 /// A database and how it is reached, with its plugin.
@@ -184,7 +188,7 @@ impl Database {
             }
             (None, Some(scheme), _) => {
                 let host = plugin_host()?;
-                let found = by_answer(&host, &plugin_folders(global), |d| d.schemes.contains(scheme)).await;
+                let found = by_answer(&host, &plugin_folders(global), |d| d.schemes.contains(scheme)).await?;
                 found.ok_or_else(|| {
                     Report::usage(format!("no plugin here knows databases of the kind `{scheme}:`"))
                         .with_hint("planb plugin list shows the engines; --plugin names one")

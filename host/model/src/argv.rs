@@ -131,15 +131,16 @@ fn join(pieces: &[ArgPiece], work: &Path) -> Result<String, ArgError> {
 
 /// A command line as a person would type it: for `--dry-run`, logs and errors.
 pub fn shell(program: &str, items: &[String]) -> String {
-    let mut out = quote(program);
+    let mut out = shell_word(program);
     for item in items {
         out.push(' ');
-        out.push_str(&quote(item));
+        out.push_str(&shell_word(item));
     }
     out
 }
 
-fn quote(item: &str) -> String {
+/// One word as a shell reads it back.
+pub fn shell_word(item: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_=./:,@%+".contains(c);
     if !item.is_empty() && item.chars().all(plain) {
         item.to_owned()

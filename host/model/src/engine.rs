@@ -281,6 +281,25 @@ pub struct Connection {
     pub params: Vec<(String, String)>,
 }
 
+impl Connection {
+    /// Where it leads, for people and manifests: `host:port`, or the path of a socket.
+    pub fn place(&self) -> Option<String> {
+        if let Some(socket) = &self.socket {
+            return Some(match self.port {
+                Some(port) => format!("{socket}:{port}"),
+                None => socket.clone(),
+            });
+        }
+        let one = |host: &str, port: Option<u16>| {
+            let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+            port.map_or_else(|| host.clone(), |port| format!("{host}:{port}"))
+        };
+        let first = one(self.host.as_deref()?, self.port);
+        let others = self.others.iter().map(|(host, port)| one(host, *port));
+        Some([first].into_iter().chain(others).collect::<Vec<_>>().join(","))
+    }
+}
+
 /// A tool that was found for a plugin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(missing_docs, reason = "documented in the contract")]

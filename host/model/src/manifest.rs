@@ -33,6 +33,9 @@ pub struct Manifest {
     pub scope: ScopeKind,
     /// The database's name (a path for a file-based engine), or the scope's word.
     pub database: String,
+    /// Where it was: `host:port`, the path of a socket. None for an engine whose database is a file.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub server: Option<String>,
     /// How the dump was taken.
     pub mode: Mode,
     /// The start of the run: the dump holds what was committed then.
@@ -231,6 +234,7 @@ impl Manifest {
             engine: "pg".to_owned(),
             scope: ScopeKind::Database,
             database: "orders".to_owned(),
+            server: Some("db.example:5432".to_owned()),
             mode: Mode::Stream,
             created_at: at,
             finished_at: at,

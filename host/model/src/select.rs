@@ -33,6 +33,8 @@ pub enum SelectError {
     AmbiguousId { prefix: String, count: usize, ids: String },
     #[error("there are backups of several databases here ({databases}), so {selector} is not one of them")]
     AmbiguousDatabase { selector: String, databases: String },
+    #[error("there are backups of {database} from several servers here ({servers}), so {selector} is not one of them")]
+    AmbiguousServer { selector: String, database: String, servers: String },
 }
 
 impl FromStr for Selector {
@@ -64,7 +66,9 @@ impl Selector {
     pub fn pick<'a>(&self, manifests: &'a [Manifest]) -> Result<&'a Manifest, SelectError> {
         match self {
             Self::Id(prefix) => {
-                let found: Vec<_> = manifests.iter().filter(|m| m.id.starts_with(prefix.as_str())).collect();
+                let mut found: Vec<_> = manifests.iter().filter(|m| m.id.starts_with(prefix.as_str())).collect();
+                // Copies of one backup are one.
+                found.dedup_by(|a, b| a.id == b.id && a.stored_sha256 == b.stored_sha256);
                 match found.as_slice() {
                     [] => Err(SelectError::NoSuchId(prefix.clone())),
                     [one] => Ok(one),
@@ -100,6 +104,16 @@ fn one_database(selector: &str, manifests: &[Manifest]) -> Result<(), SelectErro
             databases: format!("{}{more}", shown.join(", ")),
         });
     }
+    let mut servers: Vec<_> = manifests.iter().filter_map(|m| m.server.as_deref()).collect();
+    servers.sort_unstable();
+    servers.dedup();
+    if servers.len() > 1 {
+        return Err(SelectError::AmbiguousServer {
+            selector: selector.to_owned(),
+            database: manifests.first().map(|m| m.database.clone()).unwrap_or_default(),
+            servers: servers.into_iter().take(6).collect::<Vec<_>>().join(", "),
+        });
+    }
     Ok(())
 }
 
@@ -132,6 +146,15 @@ mod tests {
         assert!(matches!(pick("at:2026-01-31T00:00:00Z", &all), Err(SelectError::NoneBefore(_))));
         assert!(matches!(pick("nonsense!", &all), Err(SelectError::Malformed(_))));
         assert_eq!(pick("latest", &[]), Err(SelectError::Empty));
+    }
+
+    #[test]
+    fn latest_does_not_guess_between_servers() {
+        let mut all = [backup("aa", "orders", "2026-02-01T00:00:00Z"), backup("bb", "orders", "2026-02-02T00:00:00Z")];
+        all[1].server = Some("staging:5432".to_owned());
+        assert!(matches!(pick("latest", &all), Err(SelectError::AmbiguousServer { .. })));
+        all[1].server = None;
+        assert_eq!(pick("latest", &all), Ok("bb"));
     }
 
     #[test]

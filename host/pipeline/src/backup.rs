@@ -10,7 +10,7 @@ use planb_model::engine::{Answer, Inspection, Mode, Query, Request, Scope};
 use planb_model::manifest::{self, Manifest, PluginRecord, ToolRecord, combined_sha256};
 use planb_model::name::{NameTemplate, NameValues};
 use planb_model::plan::BackupPlan;
-use planb_store::{Store, StoreError};
+use planb_store::{NotPut, Store, StoreError};
 use serde::Serialize;
 
 use crate::codec::Encryption;
@@ -98,16 +98,41 @@ pub struct RunReport {
     pub store_errors: Vec<StoreError>,
 }
 
+impl RunReport {
+    /// A run that was not begun.
+    pub fn skipped(engine: &str, scope: &Scope) -> Self {
+        Self {
+            id: uuid::Uuid::new_v4().to_string(),
+            status: RunStatus::Skipped,
+            engine: engine.to_owned(),
+            database: scope.label().to_owned(),
+            started_at: Timestamp::now(),
+            duration_ms: 0,
+            plain_bytes: 0,
+            stored_bytes: 0,
+            plain_sha256: None,
+            stored_sha256: None,
+            stores: Vec::new(),
+            inspection: None,
+            warnings: Vec::new(),
+            error: None,
+            store_errors: Vec::new(),
+        }
+    }
+}
+
 /// What `--dry-run` shows.
 #[derive(Debug, Clone, Serialize)]
 #[expect(missing_docs, reason = "the words are those of the contract")]
 pub struct PlannedBackup {
     pub engine: String,
     pub database: String,
+    pub server: Option<String>,
     pub mode: Mode,
     pub artifact: String,
     pub stores: Vec<String>,
-    pub private_files: Vec<String>,
+    /// Path to content, with `***` for secrets.
+    pub private_files: BTreeMap<String, String>,
     pub commands: Vec<String>,
     pub tools: BTreeMap<String, String>,
     pub server_version: Option<String>,
@@ -195,15 +220,16 @@ impl<'o, 'p> Backup<'o, 'p> {
         let name = self.name("00000000-0000-0000-0000-000000000000")?;
         let mut commands = Vec::new();
         for command in plan.prepare.iter().chain([plan.source.command()]).chain(&plan.cleanup) {
-            commands.push(self.op.launcher.typed(&self.op.toolbox, command)?);
+            commands.push(self.op.launcher.shown(&self.op.toolbox, command)?);
         }
         Ok(PlannedBackup {
             engine: self.op.description().key.clone(),
             database: self.spec.scope.label().to_owned(),
+            server: request.connection.place(),
             mode: request.mode,
             artifact: artifact_key(&name, &plan, request.mode, &encoding),
             stores,
-            private_files: plan.files.iter().map(|file| file.path.clone()).collect(),
+            private_files: self.op.launcher.shown_files(&plan.files)?,
             commands,
             tools: self
                 .op
@@ -224,25 +250,12 @@ impl<'o, 'p> Backup<'o, 'p> {
     /// Runs. The report says how it ended; `Err` comes with it where no store has the backup.
     pub async fn run(mut self) -> (RunReport, Option<RunError>) {
         let started = Instant::now();
-        let id = uuid::Uuid::new_v4().to_string();
-        let started_at = self.spec.at.timestamp();
         let mut report = RunReport {
-            id: id.clone(),
+            started_at: self.spec.at.timestamp(),
             status: RunStatus::Failed,
-            engine: self.op.description().key.clone(),
-            database: self.spec.scope.label().to_owned(),
-            started_at,
-            duration_ms: 0,
-            plain_bytes: 0,
-            stored_bytes: 0,
-            plain_sha256: None,
-            stored_sha256: None,
-            stores: Vec::new(),
-            inspection: None,
-            warnings: Vec::new(),
-            error: None,
-            store_errors: Vec::new(),
+            ..RunReport::skipped(&self.op.description().key, &self.spec.scope)
         };
+        let id = report.id.clone();
         let outcome = self.try_run(&id, &mut report).await;
         report.duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         match outcome {
@@ -305,14 +318,31 @@ impl<'o, 'p> Backup<'o, 'p> {
         }
         let mut json = serde_json::to_vec_pretty(&manifest).map_err(|error| RunError::Internal(error.to_string()))?;
         json.push(b'\n');
+        if json.len() as u64 > manifest::LARGEST {
+            self.take_back(&streamed).await;
+            return Err(RunError::Internal(format!(
+                "the manifest has {} bytes, and nobody reads more than {}",
+                json.len(),
+                manifest::LARGEST
+            )));
+        }
         let json = bytes::Bytes::from(json);
         let key = format!("{name}{}", manifest::SUFFIX);
         for (at, store) in self.stores.iter().enumerate() {
             if streamed.failed[at].is_some() {
                 continue;
             }
-            if let Err(error) = store.put_new(&key, json.clone()).await {
-                remove(store, &streamed.keys).await;
+            if let Err(NotPut { error, perhaps }) = store.put_new(&key, json.clone()).await {
+                // Objects go only where no manifest can name them.
+                if perhaps && store.delete(&key).await.is_err() {
+                    tracing::warn!(
+                        store = store.shown(),
+                        key,
+                        "whether the manifest was written cannot be told, so the backup's objects are left: planb verify tells"
+                    );
+                } else {
+                    remove(store, &streamed.keys).await;
+                }
                 streamed.failed[at] = Some(error);
             }
         }
@@ -437,6 +467,7 @@ impl<'o, 'p> Backup<'o, 'p> {
             engine: description.key.clone(),
             scope: self.spec.scope.kind(),
             database: self.spec.scope.label().to_owned(),
+            server: request.connection.place(),
             mode: request.mode,
             created_at: self.spec.at.timestamp(),
             finished_at: Timestamp::now(),

@@ -107,7 +107,10 @@ impl Identities {
             all.extend(file.into_identities().map_err(|error| fail(&error))?);
         }
         if let Some(passphrase) = &self.passphrase {
-            all.push(Box::new(age::scrypt::Identity::new(SecretString::from(passphrase.expose().to_owned()))));
+            let mut identity = age::scrypt::Identity::new(SecretString::from(passphrase.expose().to_owned()));
+            // What counts is the backup, not how fast this machine is today.
+            identity.set_max_work_factor(MOST_WORK);
+            all.push(Box::new(identity));
         }
         Ok(all)
     }
@@ -222,11 +225,17 @@ pub(crate) fn decoder<'a>(
     })
 }
 
+/// The most work that a passphrase may ask for, as a power of two (scrypt's N; it takes N KiB of memory): 4 GiB. age itself
+/// chooses what takes a second where the backup is made, which has been 2^18 to 2^21.
+const MOST_WORK: u8 = 22;
+
 /// Why an encrypted backup cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DecodeError {
     #[error("none of the given keys opens this backup")]
     NoKey,
+    #[error("its passphrase takes more than {} MiB of memory to check, so it was not tried; the age tool opens it", 1u64 << (MOST_WORK - 10))]
+    TooMuchWork,
     #[error("the encrypted data is damaged: {0}")]
     Damaged(String),
     #[error("{0}")]
@@ -240,7 +249,7 @@ fn open(error: age::DecryptError) -> DecodeError {
         | age::DecryptError::KeyDecryptionFailed => DecodeError::NoKey,
         age::DecryptError::Io(error) => DecodeError::Io(error),
         age::DecryptError::ExcessiveWork { .. } => {
-            DecodeError::Damaged("its passphrase would take too much work to check".to_owned())
+            DecodeError::TooMuchWork
         }
         age::DecryptError::InvalidHeader => DecodeError::Damaged("its header is not age's".to_owned()),
         age::DecryptError::InvalidMac => DecodeError::Damaged("its header was changed".to_owned()),

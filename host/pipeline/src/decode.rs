@@ -131,6 +131,7 @@ impl Plain {
                 return Err(match (error, stop.reason()) {
                     (_, Some(reason)) => reason.into(),
                     (DecodeError::NoKey, _) => RunError::WrongKey(manifest.short_id().to_owned()),
+                    (error @ DecodeError::TooMuchWork, _) => RunError::Settings(error.to_string()),
                     (other, _) => damaged(other.to_string()),
                 });
             }
@@ -144,6 +145,11 @@ impl Plain {
             expected: file.clone(),
             stop: Arc::clone(stop),
         })
+    }
+
+    /// Plain bytes that are still to come, by the manifest.
+    pub(crate) fn remaining(&self) -> u64 {
+        self.expected.plain_bytes.saturating_sub(self.meter.bytes())
     }
 
     /// The backup's id.

@@ -31,6 +31,6 @@ pub use codec::{Encryption, Identities};
 pub use error::{RunError, blame_of};
 pub use operation::{Operation, OperationSpec, Timeouts};
 pub use progress::{Progress, Stage};
-pub use restore::{DigestChecked, Restore, RestoreReport, RestoreSpec};
+pub use restore::{DigestChecked, PlannedRestore, Restore, RestoreReport, RestoreSpec};
 pub use stop::{Stop, StopReason};
 pub use verify::{Check, VerifyReport, verify};

@@ -132,6 +132,12 @@ impl<'p> Operation<'p> {
         Ok(self.launcher.start(&self.toolbox, command, planb_tool::Stdin::Planned, planb_tool::Stdout::Null)?)
     }
 
+    /// From now on this ends it.
+    pub fn stopped_by(&mut self, stop: Arc<Stop>) {
+        self.launcher = self.launcher.clone().with_cancel(stop.token().clone());
+        self.stop = stop;
+    }
+
     /// Makes everything in the work directory that of the account that tools run as.
     ///
     /// # Errors
@@ -296,8 +302,8 @@ impl<'p> Operation<'p> {
     ) -> Result<(), RunError> {
         self.launcher.write_files(files)?;
         for command in commands {
-            let ended = self.launcher.run(&self.toolbox, command, Captured { stdout_bytes: ANSWER, time: None }).await;
-            let (exit, _) = ended.map_err(|error| self.stopped().unwrap_or(error.into()))?;
+            let ended = self.launcher.run_unread(&self.toolbox, command).await;
+            let exit = ended.map_err(|error| self.stopped().unwrap_or(error.into()))?;
             if !exit.code.is_some_and(|code| command.accepts(code)) {
                 return Err(self.explain(session, &command.tool, &exit).await);
             }

@@ -13,6 +13,7 @@ use planb_model::plan::Trim;
 
 use crate::pool::Pool;
 use crate::progress::Progress;
+use crate::stop::Stop;
 use crate::trim::Trimmer;
 
 /// Size of a read. Larger ones are slower: they fall out of the processor's cache.
@@ -64,6 +65,8 @@ pub(crate) struct Outlets {
     pub(crate) digest: SyncSender<Bytes>,
     pub(crate) store: SyncSender<Bytes>,
     pub(crate) progress: Arc<Progress>,
+    /// A file of the work directory is read to its end only where nobody stops the run.
+    pub(crate) stop: Arc<Stop>,
 }
 
 /// A stage behind the pump has ended early.
@@ -76,6 +79,9 @@ impl Outlets {
     }
 
     fn store(&self, bytes: Bytes) -> Result<(), Gone> {
+        if self.stop.reason().is_some() {
+            return Err(Gone);
+        }
         self.progress.add_plain(bytes.len());
         self.digest.send(bytes.clone()).map_err(|_| Gone)?;
         self.store.send(bytes).map_err(|_| Gone)
@@ -97,6 +103,19 @@ impl From<Gone> for PumpError {
     fn from(_: Gone) -> Self {
         Self::Gone
     }
+}
+
+/// The bytes of all files below a folder, as far as they can be seen just now.
+pub(crate) fn size(folder: &Path) -> u64 {
+    let Ok(entries) = std::fs::read_dir(folder) else { return 0 };
+    entries
+        .flatten()
+        .map(|entry| match entry.metadata() {
+            Ok(meta) if meta.is_dir() => size(&entry.path()),
+            Ok(meta) => meta.len(),
+            Err(_) => 0,
+        })
+        .sum()
 }
 
 /// Pumps one stream: a tool's stdout, or a file.

@@ -1,5 +1,6 @@
 //! A restore: the same way back, with the digests checked before a byte reaches the tool where that can be.
 
+use std::collections::BTreeMap;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
@@ -7,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
+use jiff::Timestamp;
 use planb_model::engine::{FailureCode, RestoreRequest, Scope, TargetState};
 use planb_model::manifest::{Manifest, is_plain_relative};
 use planb_model::plan::{Command, RestorePlan, Sink};
@@ -62,9 +64,33 @@ pub struct RestoreReport {
     pub warnings: Vec<String>,
 }
 
+/// What `planb restore --dry-run` shows.
+#[derive(Debug, Clone, Serialize)]
+#[expect(missing_docs, reason = "the words are those of the manifest")]
+pub struct PlannedRestore {
+    pub id: String,
+    pub engine: String,
+    pub database: String,
+    pub server: Option<String>,
+    pub created_at: Timestamp,
+    pub plain_bytes: u64,
+    pub target: String,
+    pub target_server: Option<String>,
+    /// None: it cannot be told.
+    pub target_holds_data: Option<bool>,
+    /// Where they had to be counted.
+    pub target_objects: Option<usize>,
+    /// Path to content, with `***` for secrets.
+    pub private_files: BTreeMap<String, String>,
+    pub commands: Vec<String>,
+    pub warnings: Vec<String>,
+}
+
 /// What is held back from a tool's stdin until the digests are right.
 const HELD_BACK: usize = 1 << 20;
 const CHUNK: usize = 256 << 10;
+/// What is still read of a backup after the tool has failed.
+const READ_ON: u64 = 256 << 20;
 
 /// A restore of one backup with an open operation.
 pub struct Restore<'o, 'p> {
@@ -111,14 +137,42 @@ impl<'o, 'p> Restore<'o, 'p> {
         Ok(Self { op, spec, store, entry, keys, progress })
     }
 
-    /// Restores.
+    /// What a run would do, without doing it.
     ///
     /// # Errors
-    /// [`RunError`].
-    pub async fn run(mut self) -> Result<RestoreReport, RunError> {
-        let started = Instant::now();
-        self.progress.enter(Stage::Preparing);
-        self.progress.expect(self.entry.manifest.plain_bytes);
+    /// [`RunError`], as the run would fail.
+    pub async fn preview(&mut self) -> Result<PlannedRestore, RunError> {
+        let (_, request, plan, holds) = self.plan().await?;
+        let mut commands = Vec::new();
+        for command in plan.prepare.iter().chain([plan.sink.command()]).chain(&plan.finish).chain(&plan.cleanup) {
+            commands.push(self.op.launcher.shown(&self.op.toolbox, command)?);
+        }
+        let manifest = &self.entry.manifest;
+        Ok(PlannedRestore {
+            id: manifest.id.clone(),
+            engine: manifest.engine.clone(),
+            database: manifest.database.clone(),
+            server: manifest.server.clone(),
+            created_at: manifest.created_at,
+            plain_bytes: manifest.plain_bytes,
+            target: self.spec.target.label().to_owned(),
+            target_server: request.request.connection.place(),
+            target_holds_data: match request.target {
+                TargetState::Occupied => Some(true),
+                TargetState::Missing | TargetState::Empty => Some(false),
+                TargetState::Unknown => None,
+            },
+            target_objects: holds.map(|(objects, _)| objects),
+            private_files: self.op.launcher.shown_files(&plan.files)?,
+            commands,
+            warnings: plan.warnings,
+        })
+    }
+
+    /// Looks at the target and asks the plugin for its plan.
+    async fn plan(
+        &mut self,
+    ) -> Result<(Box<dyn Session>, RestoreRequest, RestorePlan, Option<(usize, u64)>), RunError> {
         let offline = self.op.description().restores_offline;
         let (target, holds) = match &self.spec.target {
             // Roles and tablespaces are always there; the plugin adds what is missing.
@@ -140,8 +194,7 @@ impl<'o, 'p> Restore<'o, 'p> {
             }
         }
         let manifest = self.entry.manifest.clone();
-        let mut request = self.op.request(self.spec.target.clone(), manifest.mode, false);
-        request.extra_args.clone_from(&self.op.spec.extra_args);
+        let request = self.op.request(self.spec.target.clone(), manifest.mode, false);
         let request = RestoreRequest {
             request,
             artifact: manifest.artifact.clone(),
@@ -162,7 +215,19 @@ impl<'o, 'p> Restore<'o, 'p> {
                 .into());
         }
         self.op.check(plan.prepare.iter().chain([plan.sink.command()]).chain(&plan.finish).chain(&plan.cleanup))?;
+        Ok((session, request, plan, holds))
+    }
 
+    /// Restores.
+    ///
+    /// # Errors
+    /// [`RunError`].
+    pub async fn run(mut self) -> Result<RestoreReport, RunError> {
+        let started = Instant::now();
+        self.progress.enter(Stage::Preparing);
+        self.progress.expect(self.entry.manifest.plain_bytes);
+        let (mut session, request, plan, _) = self.plan().await?;
+        let manifest = self.entry.manifest.clone();
         let mut checked = DigestChecked::During;
         if self.spec.verify_first && matches!(plan.sink, Sink::Stdin(_)) {
             for file in &manifest.files {
@@ -416,7 +481,7 @@ impl<E: Into<RunError>> From<E> for Fed {
 
 /// Copies the plain bytes, filtered, and checks the digests at their end.
 ///
-/// Where the tool or the filter chokes on them, the rest is read all the same: if the backup is damaged, that is why.
+/// Where the tool or the filter chokes on them, the rest is read if it is not much: if the backup is damaged, that is why.
 fn copy(
     mut plain: Plain,
     to: &mut impl Write,
@@ -427,6 +492,9 @@ fn copy(
     if let Err(Fed::Run { error, .. }) = &passed
         && !matches!(**error, RunError::Refused(_))
     {
+        return passed;
+    }
+    if passed.is_err() && plain.remaining() > READ_ON {
         return passed;
     }
     plain.finish()?;

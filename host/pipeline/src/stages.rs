@@ -130,7 +130,20 @@ impl<'a, 'p> Stages<'a, 'p> {
     /// A tool that writes into the work directory.
     async fn dump(&mut self, command: &Command) -> Result<(), RunError> {
         self.spec.progress.enter(Stage::Dumping);
-        self.op.run_all(&mut self.session, &[], std::slice::from_ref(command)).await?;
+        let stall = self.op.spec.timeouts.stall;
+        let work = self.op.launcher.work().path();
+        let dumped = tokio::select! {
+            dumped = self.op.run_all(&mut self.session, &[], std::slice::from_ref(command)) => Some(dumped),
+            () = growth(&work, stall) => None,
+        };
+        match dumped {
+            Some(dumped) => dumped?,
+            None => {
+                // The future that is gone has killed the tool.
+                self.op.stop.now(StopReason::Stalled(stall));
+                return Err(StopReason::Stalled(stall).into());
+            }
+        }
         self.spec.progress.enter(Stage::Streaming);
         Ok(())
     }
@@ -175,7 +188,13 @@ impl<'a, 'p> Stages<'a, 'p> {
         let digesting = judge::digest(to_digest);
         let encoding = encode(self.spec.encoding.clone(), to_store, fan_in, Arc::clone(self.spec.progress));
         let judge = self.judge.clone().ok_or_else(|| RunError::Internal("the inspector has ended".to_owned()))?;
-        let outlets = Outlets { judge, digest, store, progress: Arc::clone(self.spec.progress) };
+        let outlets = Outlets {
+            judge,
+            digest,
+            store,
+            progress: Arc::clone(self.spec.progress),
+            stop: Arc::clone(&self.op.stop),
+        };
         let pumping = tokio::task::spawn_blocking(move || pump(&outlets));
 
         let (pumped, exit) = self.flow(&mut part, pumping).await;
@@ -212,7 +231,7 @@ impl<'a, 'p> Stages<'a, 'p> {
             }
         };
         let exit = match (&mut part.tool, &pumped) {
-            (Some((child, _)), Some(Ok(Ok(())))) => Some(self.op.ended(child).await),
+            (Some((child, _)), Some(Ok(Ok(())))) => Some(self.ended(child).await),
             // Stopped, or nobody takes its bytes any more: the tool ends, and the stream with it.
             (Some((child, _)), _) => Some(child.stop().await),
             (None, _) => None,
@@ -222,6 +241,15 @@ impl<'a, 'p> Stages<'a, 'p> {
             None => pumping.await,
         };
         (pumped.unwrap_or(Err(PumpError::Gone)), exit)
+    }
+
+    /// Waits for the end of a tool that has closed its stdout.
+    async fn ended(&self, child: &mut Child) -> Exit {
+        let stall = self.op.spec.timeouts.stall;
+        if !stall.is_zero() && tokio::time::timeout(stall, child.wait()).await.is_err() {
+            self.op.stop.now(StopReason::Stalled(stall));
+        }
+        self.op.ended(child).await
     }
 
     async fn verdict(
@@ -332,10 +360,26 @@ impl<'a, 'p> Stages<'a, 'p> {
 
 /// Returns when the pump has waited for the tool for too long.
 async fn watchdog(waiting: Option<&Waiting>, limit: Duration) {
-    let Some(waiting) = waiting else { return std::future::pending().await };
+    let Some(waiting) = waiting.filter(|_| !limit.is_zero()) else { return std::future::pending().await };
     let step = (limit / 10).clamp(Duration::from_millis(100), Duration::from_secs(5));
     while waiting.time() < limit {
         tokio::time::sleep(step).await;
+    }
+}
+
+/// Returns when nothing below a folder has grown for too long.
+async fn growth(folder: &Path, limit: Duration) {
+    if limit.is_zero() {
+        return std::future::pending().await;
+    }
+    let step = (limit / 10).clamp(Duration::from_millis(100), Duration::from_secs(10));
+    let (mut size, mut since) = (0, std::time::Instant::now());
+    while since.elapsed() < limit {
+        tokio::time::sleep(step).await;
+        let now = pump::size(folder);
+        if now != size {
+            (size, since) = (now, std::time::Instant::now());
+        }
     }
 }
 

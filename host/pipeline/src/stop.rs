@@ -1,6 +1,6 @@
 //! Why and how a run is ended before its end.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -21,9 +21,15 @@ pub enum StopReason {
 pub struct Stop {
     token: CancellationToken,
     reason: OnceLock<StopReason>,
+    parent: Option<Arc<Stop>>,
 }
 
 impl Stop {
+    /// For a part of a run: it can end alone, and ends with the whole.
+    pub fn part(whole: &Arc<Self>) -> Self {
+        Self { token: whole.token.child_token(), reason: OnceLock::new(), parent: Some(Arc::clone(whole)) }
+    }
+
     /// Asks for the end.
     pub fn now(&self, reason: StopReason) {
         let _ = self.reason.set(reason);
@@ -32,7 +38,7 @@ impl Stop {
 
     /// Why, once it was asked for.
     pub fn reason(&self) -> Option<StopReason> {
-        self.reason.get().copied()
+        self.reason.get().copied().or_else(|| self.parent.as_ref()?.reason())
     }
 
     /// What tools and stages listen to.

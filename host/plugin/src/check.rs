@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use planb_model::engine::Description;
 use planb_model::plan::{Arg, Command, PrivatePiece};
+use planb_model::redact::strip_control;
 
 /// Names that no plan may set: they decide what code a child runs, or are the host's own.
 const ENV_REFUSED: [&str; 20] = [
@@ -58,6 +59,15 @@ pub(crate) fn check_description(d: &Description) -> Result<(), String> {
     }
     if let Some(alias) = d.aliases.iter().find(|alias| !is_key(alias)) {
         return Err(format!("the alias {alias:?} has to be small letters, digits and dashes"));
+    }
+    // These are printed beside a question whose answer grants something.
+    let texts = [&d.name].into_iter().chain(d.settings.iter().map(|s| &s.summary)).chain(d.secrets.iter().map(|s| &s.summary));
+    let texts = texts.chain(d.tools.iter().filter_map(|tool| tool.install_hint.as_ref()));
+    if let Some(text) = texts.into_iter().find(|text| text.contains('\n') || strip_control(text) != **text || text.len() > 1000) {
+        return Err(format!("the text {:?} is too long or holds control characters", text.chars().take(40).collect::<String>()));
+    }
+    if d.name.is_empty() || d.name.chars().count() > 60 {
+        return Err("its name has to have 1 to 60 characters".to_owned());
     }
     if let Err(error) = semver::Version::parse(&d.version) {
         return Err(format!("the version {:?} is not semver: {error}", d.version));

@@ -1,9 +1,11 @@
 //! The backups of a store: its manifests, and nothing else.
 
+use std::path::Path;
+
 use futures::{StreamExt as _, TryStreamExt as _};
 use planb_model::manifest::{LARGEST, Manifest, SUFFIX};
 
-use crate::error::StoreError;
+use crate::error::{StoreError, StoreErrorKind};
 use crate::open::Store;
 
 /// Manifests that are read at once.
@@ -53,15 +55,17 @@ impl Store {
     /// [`StoreError`] where the store cannot be listed or read.
     pub async fn catalogue(&self) -> Result<Catalogue, StoreError> {
         let fail = |error: &opendal::Error| self.error(error, "listing", "");
-        let lister = self.op.lister_with("").recursive(true).await.map_err(|error| fail(&error))?;
-        let keys: Vec<String> = lister
-            .try_filter_map(|entry| async move {
-                let path = entry.path();
-                Ok(path.ends_with(SUFFIX).then(|| path.to_owned()))
-            })
-            .try_collect()
-            .await
-            .map_err(|error| fail(&error))?;
+        let keys: Vec<String> = match self.folder() {
+            Some(root) => walk(root),
+            None => {
+                let lister = self.op.lister_with("").recursive(true).await.map_err(|error| fail(&error))?;
+                let manifests = lister.try_filter_map(|entry| async move {
+                    let path = entry.path();
+                    Ok(path.ends_with(SUFFIX).then(|| path.to_owned()))
+                });
+                manifests.try_collect().await.map_err(|error| fail(&error))?
+            }
+        };
         let read = futures::stream::iter(keys).map(|key| async move {
             let bytes = self.read_small(&key, LARGEST).await;
             (key, bytes)
@@ -75,12 +79,39 @@ impl Store {
                     Err(error) => catalogue.unreadable.push(Unreadable { key, reason: error.to_string() }),
                 },
                 // Removed between the listing and now, by a prune elsewhere.
-                Err(error) if error.kind == crate::StoreErrorKind::NotFound => {}
-                Err(error) => return Err(error),
+                Err(error) if error.kind == StoreErrorKind::NotFound => {}
+                Err(error) if error.kind == StoreErrorKind::Unreachable => return Err(error),
+                // One that is too large, frozen, or another account's does not hide the others.
+                Err(error) => catalogue.unreadable.push(Unreadable { key, reason: error.to_string() }),
             }
         }
         catalogue.entries.sort_by(|a, b| (a.manifest.created_at, &a.key).cmp(&(b.manifest.created_at, &b.key)));
         catalogue.unreadable.sort_by(|a, b| a.key.cmp(&b.key));
         Ok(catalogue)
     }
+}
+
+/// The manifests below a folder. A folder in it that may not be read (`lost+found`) does not hide the others.
+fn walk(root: &Path) -> Vec<String> {
+    let (mut keys, mut folders) = (Vec::new(), vec![root.to_path_buf()]);
+    while let Some(folder) = folders.pop() {
+        let entries = match std::fs::read_dir(&folder) {
+            Ok(entries) => entries,
+            Err(error) => {
+                tracing::warn!(folder = %folder.display(), %error, "a folder of the store cannot be read");
+                continue;
+            }
+        };
+        for entry in entries.flatten() {
+            let path = entry.path();
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                folders.push(path);
+            } else if let Some(key) = path.strip_prefix(root).ok().and_then(Path::to_str)
+                && key.ends_with(SUFFIX)
+            {
+                keys.push(key.to_owned());
+            }
+        }
+    }
+    keys
 }

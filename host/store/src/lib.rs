@@ -15,4 +15,4 @@ pub use error::{StoreError, StoreErrorKind};
 pub use open::{Access, Store, WriteSettings};
 pub use read::ObjectReader;
 pub use url::{StoreUrl, StoreUrlError};
-pub use write::ObjectWriter;
+pub use write::{NotPut, ObjectWriter};

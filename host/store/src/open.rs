@@ -58,7 +58,7 @@ impl fmt::Debug for Store {
 }
 
 impl Store {
-    /// Opens the store at a URL. Nothing is sent yet; see [`Store::check`].
+    /// Opens the store at a URL. Nothing is sent yet.
     ///
     /// # Errors
     /// [`StoreError`] with the kind `Settings`, or `NotFound` for a missing folder.
@@ -97,6 +97,11 @@ impl Store {
         Ok(Self { op, url: url.clone(), settings, conditional })
     }
 
+    /// The folder that it is, where it is one.
+    pub(crate) fn folder(&self) -> Option<&Path> {
+        (self.url.kind == Kind::File).then(|| Path::new(&self.url.root))
+    }
+
     /// The store's URL as it may be printed.
     pub fn shown(&self) -> &str {
         self.url.shown()
@@ -114,18 +119,6 @@ impl Store {
 
     pub(crate) fn error(&self, error: &opendal::Error, doing: &'static str, key: &str) -> StoreError {
         StoreError::from_opendal(error, doing, if key.is_empty() { self.shown().to_owned() } else { self.at(key) })
-    }
-
-    /// Whether the store answers, exists and lets us in.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn check(&self) -> Result<(), StoreError> {
-        match self.op.list_with("").limit(1).await {
-            Ok(_) => Ok(()),
-            // An empty prefix of a bucket that is there is no error in any service's listing; this is the bucket itself.
-            Err(error) => Err(self.error(&error, "reaching", "")),
-        }
     }
 
     /// The size of an object; none where there is no such object.
@@ -275,7 +268,8 @@ fn s3(url: &StoreUrl) -> Result<opendal::Result<Operator>, StoreError> {
     let mut b = services::S3::default().bucket(&url.bucket).root(&url.root);
     let endpoint = url.get("endpoint").map(str::to_owned).or_else(|| env(&["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"]));
     // Only Amazon's own machines have the metadata service that credentials are otherwise asked of.
-    if endpoint.is_some() {
+    let amazon = |endpoint: &String| endpoint.contains(".amazonaws.com");
+    if endpoint.as_ref().is_some_and(|endpoint| !amazon(endpoint)) {
         b = b.disable_ec2_metadata();
     }
     if let Some(endpoint) = &endpoint {

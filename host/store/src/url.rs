@@ -80,8 +80,11 @@ impl StoreUrl {
     /// # Errors
     /// [`StoreUrlError`]; its text never repeats a credential.
     pub fn parse(text: &str) -> Result<Self, StoreUrlError> {
-        let early =
-            |reason: String| StoreUrlError { shown: text.split(['?', '@']).next().unwrap_or("").to_owned(), reason };
+        // What cannot be read may hold a password anywhere behind its scheme.
+        let early = |reason: String| {
+            let scheme = text.split_once("://").map_or_else(String::new, |(scheme, _)| format!("{scheme}://..."));
+            StoreUrlError { shown: scheme, reason }
+        };
         if !text.contains("://") {
             if text.is_empty() {
                 return Err(early("a store is a URL or a folder, not an empty text".to_owned()));

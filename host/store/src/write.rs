@@ -27,6 +27,15 @@ pub struct ObjectWriter {
     claimed: bool,
 }
 
+/// A small object was not written.
+#[derive(Debug)]
+pub struct NotPut {
+    /// Why.
+    pub error: StoreError,
+    /// Whether it may be there all the same: the store did not let us look.
+    pub perhaps: bool,
+}
+
 impl fmt::Debug for ObjectWriter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "ObjectWriter({}, {} bytes)", self.store.at(&self.key), self.written)
@@ -74,10 +83,11 @@ impl Store {
     /// Writes a small object in one go. Used for manifests, whose writing is the commit.
     ///
     /// # Errors
-    /// [`StoreError`]; `Exists` where the key is taken by something else.
-    pub async fn put_new(&self, key: &str, bytes: Bytes) -> Result<(), StoreError> {
-        if self.size_of(key).await?.is_some() {
-            return Err(self.exists(key));
+    /// [`NotPut`], with the kind `Exists` where the key is taken by something else.
+    pub async fn put_new(&self, key: &str, bytes: Bytes) -> Result<(), NotPut> {
+        let not = |error| NotPut { error, perhaps: false };
+        if self.size_of(key).await.map_err(not)?.is_some() {
+            return Err(not(self.exists(key)));
         }
         let mut write = self.op.write_with(key, bytes.clone()).content_type("application/json");
         if self.conditional {
@@ -85,15 +95,16 @@ impl Store {
         }
         if let Err(error) = write.await {
             // The answer to a write that took effect may have been lost, and its repetition refused.
-            let there = self.op.read(key).await;
-            if there.is_ok_and(|there| there.to_bytes() == bytes) {
-                tracing::warn!(
-                    object = self.at(key),
-                    "the store reported a failure, but the object is there and right"
-                );
-            } else {
-                return Err(self.error(&error, "writing", key));
+            let perhaps = match self.op.read(key).await {
+                Ok(there) if there.to_bytes() == bytes => None,
+                // Somebody else's.
+                Ok(_) => Some(false),
+                Err(error) => Some(error.kind() != opendal::ErrorKind::NotFound),
+            };
+            if let Some(perhaps) = perhaps {
+                return Err(NotPut { error: self.error(&error, "writing", key), perhaps });
             }
+            tracing::warn!(object = self.at(key), "the store reported a failure, but the object is there and right");
         }
         self.settle(key);
         Ok(())

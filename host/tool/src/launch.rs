@@ -1,5 +1,6 @@
 //! From a planned command to a running tool.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -9,8 +10,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-use planb_model::argv::{render, shell};
-use planb_model::plan::{Command, PrivatePiece};
+use planb_model::argv::{render, shell, shell_word};
+use planb_model::plan::{Command, PrivateFile, PrivatePiece};
 use planb_model::redact::Redactor;
 use planb_model::secret::Secrets;
 use tokio_util::sync::CancellationToken;
@@ -124,6 +125,13 @@ impl Launcher {
         self
     }
 
+    /// The same, stopped by another.
+    #[must_use]
+    pub fn with_cancel(mut self, cancel: CancellationToken) -> Self {
+        self.cancel = cancel;
+        self
+    }
+
     /// The run's work directory.
     pub fn work(&self) -> &WorkDir {
         &self.work
@@ -143,7 +151,7 @@ impl Launcher {
     ///
     /// # Errors
     /// [`ToolError`].
-    pub fn write_files(&self, files: &[planb_model::plan::PrivateFile]) -> Result<(), ToolError> {
+    pub fn write_files(&self, files: &[PrivateFile]) -> Result<(), ToolError> {
         self.work.write(files, &self.secrets)?;
         self.account.map_or(Ok(()), |account| self.work.give_to(account))
     }
@@ -156,6 +164,49 @@ impl Launcher {
         let tool = toolbox.get(&command.tool)?;
         let args = render(&command.tool, &command.args, &self.work.path(), &self.extra)?;
         Ok(self.redactor.redact(&shell(&tool.path.to_string_lossy(), &args)))
+    }
+
+    /// The same with what it gets beside its arguments: its environment before it, and what it reads behind it.
+    ///
+    /// # Errors
+    /// [`ToolError`].
+    pub fn shown(&self, toolbox: &Toolbox, command: &Command) -> Result<String, ToolError> {
+        let mut out = String::new();
+        for var in &command.env {
+            out.push_str(&format!("{}={} ", var.name, shell_word(&self.shown_pieces(&var.value)?)));
+        }
+        out.push_str(&self.typed(toolbox, command)?);
+        if let Some(path) = &command.stdin_from {
+            out.push_str(&format!(" <{}", shell_word(&self.work.below(path)?.to_string_lossy())));
+        }
+        if let Some(path) = &command.stdout_to {
+            out.push_str(&format!(" >{}", shell_word(&self.work.below(path)?.to_string_lossy())));
+        }
+        if let Some(stdin) = &command.stdin {
+            out.push_str(&format!(" <<'END'\n{}\nEND", self.shown_pieces(stdin)?.trim_end_matches('\n')));
+        }
+        Ok(self.redactor.redact(&out))
+    }
+
+    /// Private files by their paths below the work directory, with `***` where a secret stands.
+    ///
+    /// # Errors
+    /// [`ToolError`].
+    pub fn shown_files(&self, files: &[PrivateFile]) -> Result<BTreeMap<String, String>, ToolError> {
+        let shown = |file: &PrivateFile| Ok((file.path.clone(), self.shown_pieces(&file.content)?));
+        files.iter().map(shown).collect()
+    }
+
+    fn shown_pieces(&self, pieces: &[PrivatePiece]) -> Result<String, ToolError> {
+        let mut out = String::new();
+        for piece in pieces {
+            match piece {
+                PrivatePiece::Text(text) => out.push_str(text),
+                PrivatePiece::Path(path) => out.push_str(&self.work.below(path)?.to_string_lossy()),
+                PrivatePiece::Secret(_) => out.push_str("***"),
+            }
+        }
+        Ok(self.redactor.redact(&out))
     }
 
     /// Starts a planned command.
@@ -230,6 +281,16 @@ impl Launcher {
     ) -> Result<(Exit, Vec<u8>), ToolError> {
         let child = self.start(toolbox, command, Stdin::Planned, Stdout::Captured)?;
         self.finish(child, limits).await
+    }
+
+    /// Runs a planned command whose output nobody reads to its end.
+    ///
+    /// # Errors
+    /// [`ToolError`]; a bad exit code is not one.
+    pub async fn run_unread(&self, toolbox: &Toolbox, command: &Command) -> Result<Exit, ToolError> {
+        let child = self.start(toolbox, command, Stdin::Planned, Stdout::Null)?;
+        let (exit, _) = self.finish(child, Captured { stdout_bytes: 0, time: None }).await?;
+        Ok(exit)
     }
 
     /// Asks a program for its version.

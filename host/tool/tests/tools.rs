@@ -25,6 +25,7 @@ fn sh_spec() -> ToolSpec {
         id: "sh".into(),
         programs: vec!["dash-that-is-not".into(), "sh".into()],
         version_args: vec![],
+        version_ok: vec![],
         version_req: None,
         used_for: vec![Purpose::Backup],
         install_hint: None,
@@ -51,6 +52,8 @@ fn sh(script: &str) -> Command {
         args: vec![Arg::Literal("-c".into()), Arg::Script(script.into())],
         env: vec![],
         stdin: None,
+        stdin_from: None,
+        stdout_to: None,
         ok: vec![],
     }
 }
@@ -231,7 +234,26 @@ async fn versions_are_asked_for_and_held_against_the_requirement() {
     let search = ToolSearch { explicit: [("sh".to_owned(), fake)].into(), folders: vec![] };
     let toolbox = Toolbox::resolve(&[spec(">=12")], &[Purpose::Backup], |_| true, &search, &b.launcher).await.unwrap();
     assert_eq!(toolbox.for_request()[0].version.as_deref(), Some("12.7"));
-    let error =
-        Toolbox::resolve(&[spec(">=13")], &[Purpose::Backup], |_| true, &search, &b.launcher).await.unwrap_err();
-    assert!(matches!(error, ToolError::Version { .. }), "{error}");
+    // One that does not suit is an error only where it is used.
+    let toolbox = Toolbox::resolve(&[spec(">=13")], &[Purpose::Backup], |_| true, &search, &b.launcher).await.unwrap();
+    let error = toolbox.get("sh").unwrap_err();
+    assert!(matches!(&error, ToolError::Unfit(why) if matches!(**why, ToolError::Version { .. })), "{error}");
+    assert!(error.to_string().contains("is version 12.7; this plugin needs >=13"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn output_is_kept_in_a_file_and_read_from_one() {
+    let b = bench().await;
+    let first = Command { stdout_to: Some("made/list".into()), ..sh("printf 'a\nb\n'") };
+    let exit = b.launcher.run_unread(&b.toolbox, &first).await.unwrap();
+    assert_eq!(exit.code, Some(0));
+    let second = Command { stdin_from: Some("made/list".into()), ..sh("tr a-z A-Z") };
+    let (_, out) = b.launcher.run(&b.toolbox, &second, LIMITS).await.unwrap();
+    assert_eq!(text(&out), "A\nB\n");
+    let file = b.launcher.work().below("made/list").unwrap();
+    assert_eq!(std::os::unix::fs::MetadataExt::mode(&std::fs::metadata(file).unwrap()) & 0o777, 0o600);
+    // A link in the work directory leads to what is not the plan's.
+    std::os::unix::fs::symlink("/etc/passwd", b.launcher.work().below("made/link").unwrap()).unwrap();
+    let link = Command { stdin_from: Some("made/link".into()), ..sh("cat") };
+    assert!(matches!(b.launcher.run(&b.toolbox, &link, LIMITS).await, Err(ToolError::Work { .. })));
 }

@@ -145,10 +145,7 @@ fn globals(request: &Request) -> Result<BackupPlan, Failure> {
         .option("--database", connect::dbname(request, connect::maintenance(request)))
         .flag("--globals-only")
         .flag_if(request.toggle("no-role-passwords")?, "--no-role-passwords");
-    let dump = match request.setting("role").filter(|role| !role.is_empty()) {
-        Some(role) => dump.option("--role", role),
-        None => dump,
-    };
+    let dump = dump.option_if("--role", request.text("role"));
     let artifact = Artifact::new("globals.sql", "application/sql", GLOBALS);
     Ok(match request.mode {
         Mode::File => BackupPlan::from_file(dump.option("--file", path(FILE)).extra(), FILE, artifact),
@@ -161,7 +158,7 @@ pub(crate) fn owners(command: Command, request: &Request) -> Result<Command, Fai
     let command = command
         .flag_if(request.toggle("no-owner")?, "--no-owner")
         .flag_if(request.toggle("no-privileges")?, "--no-privileges")
-        .option_if("--role", request.setting("role").filter(|role| !role.is_empty()));
+        .option_if("--role", request.text("role"));
     Ok(command)
 }
 
@@ -199,7 +196,7 @@ fn format(request: &Request) -> Result<Format, Failure> {
     let tree = matches!(request.mode, Mode::Directory | Mode::Tar);
     let asked = match extra_value(&request.extra_args, "-F", "--format") {
         Some(name) => Some(name),
-        None => request.setting("format").filter(|name| !name.is_empty()),
+        None => request.text("format"),
     };
     let format = match asked {
         Some(name) => Format::parse(name).ok_or_else(|| {
@@ -262,19 +259,16 @@ fn patterns(list: &str) -> Vec<&str> {
 
 #[cfg(test)]
 mod tests {
-    use planb_sdk::{Source, TargetState};
-
     use super::*;
-    use crate::testing::{request, restore_request};
+    use crate::testing::request;
 
     fn rendered(request: &Request) -> String {
         match plan(request) {
             Ok(plan) => {
-                let (Source::Stdout(planb_sdk::StdoutSource { command, .. })
-                | Source::File(planb_sdk::Output { command, .. })
-                | Source::Tree(planb_sdk::Output { command, .. })
-                | Source::Served(command)) = plan.source;
-                format!("{command} -> {} {}", plan.artifact.format, plan.artifact.extension)
+                let plan = plan.to_string();
+                let (file, plan) = plan.split_once('\n').unwrap();
+                assert_eq!(file, "file {work}/pgpass: *:*:*:*:{secret password}\\n");
+                plan.to_owned()
             }
             Err(failure) => format!("{:?}: {}", failure.code, failure.message),
         }
@@ -284,10 +278,9 @@ mod tests {
     fn a_plain_stream() {
         assert_eq!(
             rendered(&request("orders")),
-            "PGAPPNAME=planb PGCONNECT_TIMEOUT=10 PGPASSFILE={work}/pgpass pg_dump --no-password --host=db --port=5432 \
-             --username=app --dbname=orders --format=plain [extra] -> plain sql"
+            "stdout PGAPPNAME=planb PGCONNECT_TIMEOUT=10 PGPASSFILE={work}/pgpass pg_dump --no-password --host=db --port=5432 \
+             --username=app --dbname=orders --format=plain [extra] -> plain .sql\n"
         );
-        let _ = restore_request("orders", TargetState::Empty);
     }
 
     #[test]
@@ -301,27 +294,27 @@ mod tests {
         let set = |request: &mut Request, name: &str, value: &str| {
             request.settings.push((name.to_owned(), value.to_owned()));
         };
-        assert_eq!(tail(&|r| r.native_compression = true), "--format=custom [extra] -> custom dump");
-        assert_eq!(tail(&|r| set(r, "format", "custom")), "--format=custom --compress=0 [extra] -> custom dump");
-        assert_eq!(tail(&|r| r.mode = Mode::File), "--format=plain --file={work}/dump [extra] -> plain sql");
+        assert_eq!(tail(&|r| r.native_compression = true), "--format=custom [extra] -> custom .dump compressed\n");
+        assert_eq!(tail(&|r| set(r, "format", "custom")), "--format=custom --compress=0 [extra] -> custom .dump\n");
+        assert_eq!(tail(&|r| r.mode = Mode::File), "--format=plain --file={work}/dump [extra] -> plain .sql\n");
         assert_eq!(
             tail(&|r| {
                 r.mode = Mode::Directory;
                 set(r, "jobs", "4");
             }),
-            "--format=directory --compress=0 --jobs=4 --file={work}/dump [extra] -> directory dir"
+            "--format=directory --compress=0 --jobs=4 --file={work}/dump [extra] -> directory .dir\n"
         );
         assert_eq!(
             tail(&|r| r.mode = Mode::Tar),
-            "--format=directory --compress=0 --file={work}/dump [extra] -> directory tar"
+            "--format=directory --compress=0 --file={work}/dump [extra] -> directory .tar\n"
         );
         assert_eq!(
             tail(&|r| r.extra_args = vec!["-Fc".to_owned()]),
-            "--format=custom --compress=0 [extra] -> custom dump"
+            "--format=custom --compress=0 [extra] -> custom .dump\n"
         );
         assert_eq!(
             tail(&|r| set(r, "exclude-table", "a.*, \"x,y\",")),
-            "--format=plain --exclude-table=a.* --exclude-table=\"x,y\" [extra] -> plain sql"
+            "--format=plain --exclude-table=a.* --exclude-table=\"x,y\" [extra] -> plain .sql\n"
         );
         assert!(tail(&|r| set(r, "format", "directory")).contains("cannot be streamed"));
         assert!(tail(&|r| set(r, "jobs", "2")).contains("only a directory dump"));
@@ -342,7 +335,7 @@ mod tests {
     fn globals() {
         let mut request = request("orders");
         request.scope = Scope::Globals;
-        assert!(rendered(&request).ends_with("--database=postgres --globals-only [extra] -> globals globals.sql"));
+        assert!(rendered(&request).ends_with("--database=postgres --globals-only [extra] -> globals .globals.sql\n"));
         request.scope = Scope::All;
         assert!(rendered(&request).contains("Unsupported"));
     }

@@ -38,8 +38,8 @@ pub(crate) const ENV_PARAMS: &[(&str, &str)] = &[
 pub(crate) const CONNINFO_PARAMS: &[&str] =
     &["keepalives", "keepalives_count", "keepalives_idle", "keepalives_interval", "tcp_user_timeout"];
 
-/// Parameters that are paths. A tool runs in a private folder, where a relative path leads nowhere.
-const PATH_PARAMS: &[&str] = &["sslcert", "sslcrl", "sslcrldir", "sslkey", "sslrootcert"];
+/// Those of them that are files or folders, which the host makes absolute.
+pub(crate) const PATH_PARAMS: &[&str] = &["sslcert", "sslcrl", "sslcrldir", "sslkey"];
 
 /// What applies where the user says nothing: libpq itself would wait for an unreachable host for minutes.
 const DEFAULTS: &[(&str, &str)] = &[("PGAPPNAME", "planb"), ("PGCONNECT_TIMEOUT", "10")];
@@ -80,10 +80,10 @@ pub(crate) fn to_server(tool: &str, request: &Request) -> Result<Command, Failur
         let Some(value) = request.param(param) else {
             continue;
         };
-        let is_path = PATH_PARAMS.contains(&param) && !(param == "sslrootcert" && value == "system");
-        if is_path && !value.starts_with('/') {
+        // A path, or the word for the operating system's own certificates, which must not become a path.
+        if param == "sslrootcert" && value != "system" && !value.starts_with('/') {
             return Err(Failure::settings(format!("{param}={value} is not an absolute path"))
-                .hint(format!("the tools run in a private folder: write {param}=/path/to/file")));
+                .hint(format!("the tools run in a private folder: write {param}=/path/to/file, or {param}=system")));
         }
         command = command.env(name, value);
     }
@@ -116,7 +116,16 @@ pub(crate) fn dbname(request: &Request, name: &str) -> String {
 
 /// The database to connect to for what is not of one database.
 pub(crate) fn maintenance(request: &Request) -> &str {
-    request.setting("maintenance-db").filter(|name| !name.is_empty()).unwrap_or("postgres")
+    request.text("maintenance-db").unwrap_or("postgres")
+}
+
+/// The database to connect to for what is done to this one: nobody can drop or rename the one that he is in.
+pub(crate) fn maintenance_beside<'a>(request: &'a Request, database: &str) -> &'a str {
+    match maintenance(request) {
+        name if name != database => name,
+        "template1" => "postgres",
+        _ => "template1",
+    }
 }
 
 /// The database that a request is about, and the maintenance database where it is about the server.

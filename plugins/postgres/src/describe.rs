@@ -27,7 +27,8 @@ pub(crate) fn describe() -> Description {
         .tool(server("postgres"))
         .env(connect::ENV_PARAMS.iter().map(|(_, name)| *name))
         .env(["PGPASSFILE"])
-        .params(connect::ENV_PARAMS.iter().map(|(name, _)| *name))
+        .params(connect::ENV_PARAMS.iter().map(|(name, _)| *name).filter(|name| !connect::PATH_PARAMS.contains(name)))
+        .path_params(connect::PATH_PARAMS.iter().copied())
         .params(connect::CONNINFO_PARAMS.iter().copied())
         .setting(Setting::choice(
             "format",

@@ -5,6 +5,7 @@
 //! | `describe` | what the engine is called, needs and can do |
 //! | `connect` | how a connection becomes options, `PG*` variables and a password file |
 //! | `backup`, `restore`, `query`, `scratch` | the plans |
+//! | `place` | how a restored database takes its place, or another's, with what belongs to it |
 //! | `scan` | where statements, strings, comments and rows begin and end in a plain dump |
 //! | `names` | which object a statement makes or fills |
 //! | `inspect` | what a dump held: plain, custom, directory |
@@ -20,6 +21,7 @@ mod explain;
 mod filter;
 mod inspect;
 mod names;
+mod place;
 mod query;
 mod restore;
 mod scan;

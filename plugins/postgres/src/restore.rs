@@ -4,16 +4,15 @@
 //! whole: a restore that fails leaves neither half a database nor a hole where the old one was.
 
 use planb_sdk::{
-    Command, Failure, FailureCode, Request, RestorePlan, RestoreRequest, Scope, TargetState, Version, path, quote,
+    Command, Failure, FailureCode, Request, RestorePlan, RestoreRequest, Scope, TargetState, Version, path,
 };
 
 use crate::backup::{self, Format};
+use crate::place::Place;
 use crate::{connect, describe};
 
 const DUMP: &str = "dump";
 
-/// The first version whose server knows DROP DATABASE ... WITH (FORCE).
-const FORCE: u32 = 13;
 /// pg_dump and pg_restore from here on set a parameter that older servers do not know.
 pub(crate) const TRANSACTION_TIMEOUT: u32 = 17;
 
@@ -43,41 +42,36 @@ fn globals(request: &Request) -> Result<RestorePlan, Failure> {
 }
 
 fn database(request: &RestoreRequest, name: &str) -> Result<RestorePlan, Failure> {
-    let Some(format) = Format::parse(&request.artifact.format) else {
-        return Err(Failure::damaged(format!(
-            "the backup's format is {:?}, which this engine does not write",
-            request.artifact.format
-        )));
-    };
+    let format = Format::parse(&request.artifact.format).ok_or_else(|| request.unknown_format())?;
     let inner = &request.request;
-    request.request.need_tool("psql", describe::CLIENT)?;
-    let beside = match request.target {
-        TargetState::Missing => true,
-        TargetState::Occupied if request.replace => true,
-        TargetState::Occupied => {
-            return Err(Failure::settings(format!("database {name} holds data"))
-                .hint("add --replace to replace it, or name a database that does not exist yet"));
-        }
-        TargetState::Empty | TargetState::Unknown => false,
-    };
-    let new = beside_name(name);
-    let mut plan = load(inner, format, if beside { &new } else { name })?;
-    if request.target == TargetState::Unknown {
-        plan =
-            plan.warning(format!("whether database {name} holds data could not be told; it is restored into as it is"));
+    inner.need_tool("psql", describe::CLIENT)?;
+    request.refuse_occupied()?;
+    let place = Place::of(inner, name);
+    match request.target {
+        TargetState::Empty => load(inner, format, name),
+        TargetState::Unknown => Ok(load(inner, format, name)?
+            .warning(format!("whether database {name} holds data could not be told; it is restored into as it is"))),
+        TargetState::Missing => Ok(around(
+            load(inner, format, &place.new)?,
+            [place.prepare_missing()?, place.finish_missing()?, place.cleanup_missing()?],
+        )
+        .warning(
+            "the new database has the server's defaults where --option owner, encoding and locale do not say otherwise; GRANT ... ON DATABASE \
+             and ALTER DATABASE ... SET are in no dump of pg_dump",
+        )),
+        TargetState::Occupied => Ok(around(
+            load(inner, format, &place.new)?,
+            [place.prepare_replace()?, place.finish_replace()?, place.cleanup_replace()?],
+        )),
     }
-    if !beside {
-        return Ok(plan);
-    }
-    let (target, new) = (quote::sql_identifier(name), quote::sql_identifier(&new));
-    let drop_new = format!("DROP DATABASE IF EXISTS {new}");
-    plan = plan.prepare(sql(inner, &drop_new)?).prepare(sql(inner, &create(inner, &new))?);
-    if request.target == TargetState::Occupied {
-        let force = if inner.server().is_none_or(|server| server.major >= FORCE) { " WITH (FORCE)" } else { "" };
-        plan = plan.finish(sql(inner, &format!("DROP DATABASE IF EXISTS {target}{force}"))?);
-    }
-    plan = plan.finish(sql(inner, &format!("ALTER DATABASE {new} RENAME TO {target}"))?);
-    Ok(plan.cleanup(sql(inner, &drop_new)?))
+}
+
+/// A load with what comes before it, after it, and at the end in any case.
+fn around(mut plan: RestorePlan, [prepare, finish, cleanup]: [Vec<Command>; 3]) -> RestorePlan {
+    plan.prepare = prepare;
+    plan.finish = finish;
+    plan.cleanup = cleanup;
+    plan
 }
 
 /// The command that takes the dump in.
@@ -120,34 +114,6 @@ fn load(request: &Request, format: Format, database: &str) -> Result<RestorePlan
     })
 }
 
-/// One statement outside any transaction, on the maintenance database.
-fn sql(request: &Request, statement: &str) -> Result<Command, Failure> {
-    Ok(connect::psql(request, connect::maintenance(request))?.flag("--command").script(statement))
-}
-
-fn create(request: &Request, name: &str) -> String {
-    let given = |setting: &str| request.setting(setting).filter(|value| !value.is_empty());
-    let template = quote::sql_identifier(given("template").unwrap_or("template0"));
-    let mut statement = format!("CREATE DATABASE {name} TEMPLATE {template}");
-    if let Some(encoding) = given("encoding") {
-        statement.extend([" ENCODING ", &quote::sql_string(encoding)]);
-    }
-    if let Some(locale) = given("locale") {
-        let locale = quote::sql_string(locale);
-        statement.extend([" LC_COLLATE ", &locale, " LC_CTYPE ", &locale]);
-    }
-    if let Some(owner) = given("owner") {
-        statement.extend([" OWNER ", &quote::sql_identifier(owner)]);
-    }
-    statement
-}
-
-/// A name for the database while it is built. The server cuts names at 63 bytes.
-fn beside_name(name: &str) -> String {
-    const SUFFIX: &str = ".planb-new";
-    format!("{}{SUFFIX}", name.get(..name.floor_char_boundary(63 - SUFFIX.len())).unwrap_or(name))
-}
-
 /// The first psql of each major version that knows `\restrict` (CVE-2025-8714).
 pub(crate) fn knows_restrict(psql: Option<Version>) -> bool {
     psql.is_some_and(|psql| match psql.major {
@@ -173,38 +139,28 @@ pub(crate) fn refused(what: &str) -> Failure {
 
 #[cfg(test)]
 mod tests {
-    use planb_sdk::{Artifact, Mode, Sink};
+    use planb_sdk::{Artifact, Mode};
 
     use super::*;
     use crate::testing::restore_request;
 
+    /// The plan without the password file and what every command has.
     fn rendered(request: &RestoreRequest) -> String {
-        let plan = plan(request).unwrap();
-        let (Sink::Stdin(sink)
-        | Sink::Served(sink)
-        | Sink::File(planb_sdk::Input { command: sink, .. })
-        | Sink::Tree(planb_sdk::Input { command: sink, .. })) = plan.sink;
-        let short = |command: &Command| {
-            command
-                .to_string()
-                .replace("PGAPPNAME=planb PGCONNECT_TIMEOUT=10 PGPASSFILE={work}/pgpass ", "")
-                .replace(" --no-password --host=db --port=5432 --username=app", "")
-        };
-        let mut lines: Vec<String> = plan.prepare.iter().map(|command| format!("prepare {}", short(command))).collect();
-        lines.push(format!("sink {} filter={}", short(&sink), plan.filter));
-        lines.extend(plan.finish.iter().map(|command| format!("finish {}", short(command))));
-        lines.extend(plan.cleanup.iter().map(|command| format!("cleanup {}", short(command))));
-        lines.join("\n")
+        let plan = plan(request).unwrap().to_string();
+        let (file, plan) = plan.split_once('\n').unwrap();
+        assert_eq!(file, "file {work}/pgpass: *:*:*:*:{secret password}\\n");
+        plan.replace("PGAPPNAME=planb PGCONNECT_TIMEOUT=10 PGPASSFILE={work}/pgpass ", "")
+            .replace(" --no-password --host=db --port=5432 --username=app", "")
     }
 
-    const PSQL: &str = "psql --dbname=postgres --no-psqlrc --quiet --set=ON_ERROR_STOP=1 --command";
+    const PSQL: &str = "psql --dbname=postgres --no-psqlrc --quiet --set=ON_ERROR_STOP=1";
 
     #[test]
     fn into_an_empty_database() {
         assert_eq!(
             rendered(&restore_request("orders", TargetState::Empty)),
-            "sink psql --dbname=orders --no-psqlrc --quiet --set=ON_ERROR_STOP=1 --output=/dev/null --single-transaction --file=- \
-             [extra] filter=true"
+            "filtered stdin psql --dbname=orders --no-psqlrc --quiet --set=ON_ERROR_STOP=1 --output=/dev/null --single-transaction \
+             --file=- [extra]\n"
         );
     }
 
@@ -212,12 +168,20 @@ mod tests {
     fn into_a_new_one() {
         let text = rendered(&restore_request("a\"b", TargetState::Missing));
         let lines: Vec<&str> = text.lines().collect();
-        assert_eq!(lines[0], format!("prepare {PSQL} <DROP DATABASE IF EXISTS \"a\"\"b.planb-new\">"));
-        assert_eq!(lines[1], format!("prepare {PSQL} <CREATE DATABASE \"a\"\"b.planb-new\" TEMPLATE \"template0\">"));
+        let drop = format!("{PSQL} --command <DROP DATABASE IF EXISTS \"a\"\"b.planb-new\" WITH (FORCE)>");
+        assert_eq!(lines[0], format!("prepare {drop}"));
+        assert_eq!(
+            lines[1],
+            format!("prepare {PSQL} --command <CREATE DATABASE \"a\"\"b.planb-new\" TEMPLATE \"template0\">")
+        );
         assert!(lines[2].contains("--dbname=dbname='a\"b.planb-new' "));
-        assert_eq!(lines[3], format!("finish {PSQL} <ALTER DATABASE \"a\"\"b.planb-new\" RENAME TO \"a\"\"b\">"));
-        assert_eq!(lines[4], format!("cleanup {PSQL} <DROP DATABASE IF EXISTS \"a\"\"b.planb-new\">"));
-        assert_eq!(lines.len(), 5);
+        assert_eq!(
+            lines[3],
+            format!("finish {PSQL} --command <ALTER DATABASE \"a\"\"b.planb-new\" RENAME TO \"a\"\"b\">")
+        );
+        assert_eq!(lines[4], format!("cleanup {drop}"));
+        assert!(lines[5].starts_with("warning "));
+        assert_eq!(lines.len(), 6);
     }
 
     #[test]
@@ -225,7 +189,35 @@ mod tests {
         let mut request = restore_request("orders", TargetState::Occupied);
         assert!(plan(&request).unwrap_err().hint.unwrap().contains("--replace"));
         request.replace = true;
-        assert!(rendered(&request).contains("finish psql --dbname=postgres --no-psqlrc --quiet --set=ON_ERROR_STOP=1 --command <DROP DATABASE IF EXISTS \"orders\" WITH (FORCE)>\nfinish"));
+        let text = rendered(&request);
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.len(), 8, "{text}");
+        // Nothing of the old database is touched before the new one is whole, and it is dropped last.
+        let touched =
+            |line: &&str| line.contains("ALTER DATABASE \"orders\"") || line.contains("DROP DATABASE \"orders");
+        assert!(lines[2].starts_with("filtered stdin psql --dbname=orders.planb-new "));
+        assert!(!lines[..3].iter().any(touched));
+        assert_eq!(
+            lines[3],
+            format!("finish {PSQL} --command <ALTER DATABASE \"orders\" WITH ALLOW_CONNECTIONS false>")
+        );
+        let swap = "ALTER DATABASE \"orders\" RENAME TO \"orders.planb-old\";\\nALTER DATABASE \"orders.planb-new\" RENAME TO \"orders\";";
+        let (before, after) = lines[4].split_once(swap).unwrap();
+        assert!(before.contains("\\nBEGIN;\\n") && !before.contains("COMMIT") && after.ends_with("\\nCOMMIT;\\n"));
+        assert_eq!(lines[5], format!("finish {PSQL} --command <DROP DATABASE \"orders.planb-old\" WITH (FORCE)>"));
+        assert!(lines[6].starts_with("cleanup ") && lines[7].starts_with("cleanup "));
+    }
+
+    #[test]
+    fn nobody_renames_the_database_that_he_is_in() {
+        for (target, maintenance, other) in
+            [("postgres", "", "template1"), ("x", "x", "template1"), ("template1", "template1", "postgres")]
+        {
+            let mut request = restore_request(target, TargetState::Occupied);
+            request.replace = true;
+            request.request = request.request.with_setting("maintenance-db", maintenance);
+            assert_eq!(rendered(&request).matches(&format!("psql --dbname={other} ")).count(), 7);
+        }
     }
 
     #[test]
@@ -234,20 +226,22 @@ mod tests {
         request.artifact = Artifact::new("dump", "application/octet-stream", "custom");
         assert_eq!(
             rendered(&request),
-            "sink pg_restore --dbname=orders --exit-on-error --single-transaction --format=custom [extra] filter=false"
+            "stdin pg_restore --dbname=orders --exit-on-error --single-transaction --format=custom [extra]\n"
         );
         request.request.settings.push(("jobs".to_owned(), "4".to_owned()));
         assert_eq!(
             rendered(&request),
-            "sink pg_restore --dbname=orders --exit-on-error --jobs=4 --format=custom [extra] {work}/dump filter=false"
+            "file {work}/dump pg_restore --dbname=orders --exit-on-error --jobs=4 --format=custom [extra] {work}/dump\n"
         );
         request.artifact.format = "directory".to_owned();
         request.request.mode = Mode::Tar;
         request.request.settings.push(("no-owner".to_owned(), "true".to_owned()));
         assert_eq!(
             rendered(&request),
-            "sink pg_restore --dbname=orders --exit-on-error --jobs=4 --no-owner --format=directory [extra] {work}/dump filter=false"
+            "tree {work}/dump pg_restore --dbname=orders --exit-on-error --jobs=4 --no-owner --format=directory [extra] {work}/dump\n"
         );
+        request.artifact.format = "tar".to_owned();
+        assert_eq!(plan(&request).unwrap_err().code, FailureCode::Damaged);
     }
 
     #[test]
@@ -256,11 +250,7 @@ mod tests {
         request.source_scope = Scope::Globals;
         assert!(plan(&request).is_err());
         request.request.scope = Scope::Globals;
-        assert!(rendered(&request).ends_with("--output=/dev/null --file=- filter=true"));
-    }
-
-    #[test]
-    fn long_names_are_cut_between_characters() {
-        assert_eq!(beside_name(&"é".repeat(31)), format!("{}.planb-new", "é".repeat(26)));
+        let text = rendered(&request);
+        assert!(text.starts_with("filtered stdin ") && text.contains("--output=/dev/null --file=-\nwarning "));
     }
 }

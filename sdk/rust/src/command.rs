@@ -211,7 +211,7 @@ fn pieces(value: &[ArgPiece]) -> String {
     value.iter().map(piece).collect()
 }
 
-fn private(value: &[PrivatePiece]) -> String {
+pub(crate) fn private(value: &[PrivatePiece]) -> String {
     let piece = |piece: &PrivatePiece| match piece {
         PrivatePiece::Text(text) => text.clone(),
         PrivatePiece::Path(path) => format!("{{work}}/{path}"),

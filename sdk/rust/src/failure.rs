@@ -89,8 +89,16 @@ impl Failure {
 
 /// The last line that says anything, cut to a length that fits into a message.
 fn last_line(stderr: &str) -> Option<String> {
-    let line = stderr.lines().map(str::trim).rfind(|line| !line.is_empty())?;
-    Some(if line.chars().count() > 300 { line.chars().take(300).chain(['…']).collect() } else { line.to_owned() })
+    stderr.lines().map(str::trim).rfind(|line| !line.is_empty()).map(cut)
+}
+
+/// At most 300 characters, the last of which then tells that there were more.
+pub(crate) fn cut(line: &str) -> String {
+    const LONGEST: usize = 300;
+    if line.chars().nth(LONGEST).is_none() {
+        return line.to_owned();
+    }
+    line.chars().take(LONGEST - 1).chain(['…']).collect()
 }
 
 #[cfg(test)]

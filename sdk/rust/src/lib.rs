@@ -107,9 +107,11 @@ pub mod bindings;
 mod command;
 mod describe;
 mod engine;
+pub mod explain;
 mod failure;
 mod lines;
 mod object;
+mod objects;
 mod plan;
 pub mod quote;
 mod request;
@@ -127,6 +129,7 @@ pub use bindings::planb::engine::types::{
 pub use command::{WorkPath, path};
 pub use engine::{Engine, Filter, Inspector, NoFilter, NoInspector};
 pub use lines::Lines;
+pub use objects::Objects;
 pub use request::Version;
 
 /// What [`export_engine!`] expands to; not for direct use.

@@ -11,7 +11,7 @@ use crate::settings::store_from;
 
 pub(crate) async fn run(args: &ListArgs, printer: Printer) -> Result<Exit, Report> {
     let store = store_from(&args.from)?;
-    let catalogue = catalogue(&store, args.source_database.as_deref()).await?;
+    let catalogue = catalogue(&store, &args.of).await?;
     let text = || {
         if catalogue.entries.is_empty() {
             return "no backups\n".to_owned();
@@ -26,13 +26,14 @@ pub(crate) async fn run(args: &ListArgs, printer: Printer) -> Result<Exit, Repor
                     m.created_at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
                     m.engine.clone(),
                     m.database.clone(),
+                    m.server.clone().unwrap_or_else(|| "-".to_owned()),
                     bytes(m.plain_bytes),
                     bytes(m.stored_bytes),
                     artifact_key(entry),
                 ]
             })
             .collect();
-        table(&["ID", "CREATED", "ENGINE", "DATABASE", "SIZE", "STORED", "KEY"], &rows)
+        table(&["ID", "CREATED", "ENGINE", "DATABASE", "SERVER", "SIZE", "STORED", "KEY"], &rows)
     };
     let json = || {
         let all: Vec<_> = catalogue
@@ -44,6 +45,7 @@ pub(crate) async fn run(args: &ListArgs, printer: Printer) -> Result<Exit, Repor
                     "id": m.id,
                     "engine": m.engine,
                     "database": m.database,
+                    "server": m.server,
                     "scope": m.scope,
                     "created_at": m.created_at,
                     "key": artifact_key(entry),

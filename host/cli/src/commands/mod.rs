@@ -15,7 +15,7 @@ use planb_model::manifest::Manifest;
 use planb_model::select::Selector;
 use planb_store::{Catalogue, Entry, Store};
 
-use crate::args::{Cli, PickArgs};
+use crate::args::{Cli, OfArgs, PickArgs};
 use crate::exit::Exit;
 use crate::printer::Printer;
 use crate::report::Report;
@@ -33,21 +33,24 @@ pub(crate) fn completions(shell: Shell) -> Exit {
 /// The one backup that is meant.
 pub(crate) async fn pick(store: &Store, args: &PickArgs) -> Result<Entry, Report> {
     let selector: Selector = args.backup.parse()?;
-    let catalogue = catalogue(store, args.source_database.as_deref()).await?;
+    let catalogue = catalogue(store, &args.of).await?;
     let manifests: Vec<Manifest> = catalogue.entries.iter().map(|entry| entry.manifest.clone()).collect();
     let picked = selector.pick(&manifests)?.id.clone();
     let found = catalogue.entries.into_iter().find(|entry| entry.manifest.id == picked);
     found.ok_or_else(|| Report::usage("the backup is gone"))
 }
 
-/// The backups of a store, of one database where that is asked for. Manifests that cannot be read are told of.
-pub(crate) async fn catalogue(store: &Store, database: Option<&str>) -> Result<Catalogue, Report> {
+/// The backups of a store, of one source where that is asked for. Manifests that cannot be read are told of.
+pub(crate) async fn catalogue(store: &Store, of: &OfArgs) -> Result<Catalogue, Report> {
     let mut catalogue = store.catalogue().await?;
     for unreadable in &catalogue.unreadable {
         tracing::warn!(manifest = unreadable.key, reason = unreadable.reason, "a manifest cannot be read");
     }
-    if let Some(database) = database {
-        catalogue.entries.retain(|entry| entry.manifest.database == database);
-    }
+    catalogue.entries.retain(|entry| {
+        let m = &entry.manifest;
+        of.source_database.as_ref().is_none_or(|name| m.database == *name)
+            && of.source_server.as_ref().is_none_or(|server| m.server.as_ref() == Some(server))
+            && of.with_labels.iter().all(|(key, value)| m.labels.get(key) == Some(value))
+    });
     Ok(catalogue)
 }

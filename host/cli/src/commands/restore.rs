@@ -1,13 +1,15 @@
 //! `planb restore`.
 
+use std::io::{IsTerminal as _, Write as _};
 use std::sync::Arc;
 
-use planb_model::engine::{FailureCode, Purpose};
-use planb_pipeline::{DigestChecked, Operation, Progress, Restore, RestoreSpec, Timeouts};
+use planb_model::engine::{FailureCode, Purpose, Scope};
+use planb_pipeline::{DigestChecked, Operation, PlannedRestore, Progress, Restore, RestoreSpec, Timeouts};
 use serde_json::json;
 
 use crate::args::{Global, RestoreArgs};
 use crate::commands::pick;
+use crate::commands::run::steps;
 use crate::exit::Exit;
 use crate::printer::{Printer, bytes, duration};
 use crate::progress;
@@ -34,11 +36,27 @@ pub(crate) async fn run(global: &Global, args: RestoreArgs, printer: Printer) ->
         greeted => drop(greeted?),
     }
 
+    if args.replace && database.database.is_none() && target != Scope::Globals && !Printer::interactive() {
+        return Err(Report::usage("--replace without a terminal needs the database by its name: it would replace that of the backup's name, wherever DB_HOST leads")
+            .with_hint("say --database NAME, or name it in the URL"));
+    }
     let progress = Arc::new(Progress::default());
     let what = format!("{} into {}", entry.manifest.short_id(), target.label());
+    let spec = RestoreSpec { target, replace: args.replace, verify_first: args.verify_first, identities };
+    let mut restore = Restore::new(&mut op, spec, store, entry, Arc::clone(&progress))?;
+    if args.dry_run {
+        let planned = restore.preview().await?;
+        printer.result(|| text(&planned), || json!(planned));
+        return Ok(Exit::Done);
+    }
+    if args.replace && !args.yes && Printer::interactive() && std::io::stdin().is_terminal() {
+        let planned = restore.preview().await?;
+        if planned.target_holds_data != Some(false) && !confirmed(&planned) {
+            return Err(Report::usage("nothing was restored"));
+        }
+    }
     let shown = progress::show(&progress, "restoring", what);
-    let restore = RestoreSpec { target, replace: args.replace, verify_first: args.verify_first, identities };
-    let report = Restore::new(&mut op, restore, store, entry, progress)?.run().await;
+    let report = restore.run().await;
     drop(shown);
     let report = report?;
     for warning in &report.warnings {
@@ -62,4 +80,48 @@ pub(crate) async fn run(global: &Global, args: RestoreArgs, printer: Printer) ->
         || json!(report),
     );
     Ok(Exit::Done)
+}
+
+fn at(server: Option<&String>) -> String {
+    server.map_or_else(String::new, |server| format!(" on {server}"))
+}
+
+fn text(planned: &PlannedRestore) -> String {
+    let holds = match planned.target_holds_data {
+        Some(true) => "which holds data that would be lost",
+        Some(false) => "which holds no data",
+        None => "of which cannot be told whether it holds data",
+    };
+    let mut out = format!(
+        "would restore {} of {} ({}), {}, from {}{}\n  into {}{}, {holds}\n",
+        &planned.id[..planned.id.len().min(8)],
+        planned.database,
+        planned.engine,
+        bytes(planned.plain_bytes),
+        planned.created_at.strftime("%Y-%m-%d %H:%M:%S UTC"),
+        at(planned.server.as_ref()),
+        planned.target,
+        at(planned.target_server.as_ref()),
+    );
+    out.push_str(&steps(&planned.private_files, &planned.commands));
+    for warning in &planned.warnings {
+        out.push_str(&format!("  warning       {warning}\n"));
+    }
+    out
+}
+
+/// Asks on the terminal.
+fn confirmed(planned: &PlannedRestore) -> bool {
+    Printer::note(&format!(
+        "The data of {}{} will be replaced by the backup {} of {}{} from {}. Go on? [y/N] ",
+        planned.target,
+        at(planned.target_server.as_ref()),
+        &planned.id[..planned.id.len().min(8)],
+        planned.database,
+        at(planned.server.as_ref()),
+        planned.created_at.strftime("%Y-%m-%d %H:%M:%S UTC"),
+    ));
+    let _ = std::io::stderr().flush();
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer).is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
 }

@@ -25,6 +25,16 @@ pub(crate) async fn run(global: &Global, args: RunArgs, printer: Printer) -> Res
         args.passphrase_file.as_deref().map(|path| secret_file(path, "the passphrase file")).transpose()?;
     let encryption = Encryption::new(args.encrypt_to.clone(), passphrase)?;
     let database = Database::resolve(global, &args.db, None).await?;
+    // S3 takes 10,000 parts for an object.
+    if args.volume_size.div_ceil(args.part_size) > 10_000 && urls_need_parts(&args.to) {
+        return Err(Report::usage(format!(
+            "volumes of {} MiB in parts of {} MiB are {} parts, and no bucket takes more than 10,000",
+            args.volume_size,
+            args.part_size,
+            args.volume_size.div_ceil(args.part_size)
+        ))
+        .with_hint("smaller volumes (--volume-size), or larger parts (--part-size)"));
+    }
     let part_bytes = usize::try_from(args.part_size << 20).unwrap_or(usize::MAX);
     let urls = store_urls(&args.to)?;
     let timeouts = Timeouts { stall: args.stall_timeout, ..Timeouts::default() };
@@ -51,16 +61,24 @@ pub(crate) async fn run(global: &Global, args: RunArgs, printer: Printer) -> Res
     let stores = stores_to(&urls, WriteSettings { part_bytes, ..WriteSettings::default() })?;
     let mut reports = Vec::new();
     for scope in scopes {
-        let (report, error) = one(&mut op, &wish, &stores, scope, &stop).await;
-        let interrupted = error.as_ref().is_some_and(|error| error.exit == Exit::Interrupted);
-        reports.push((report, error));
-        if interrupted || stop.reason().is_some() {
-            break;
+        if stop.reason().is_some() {
+            let report = RunReport::skipped(&database.plugin.description().key, &scope);
+            Printer::note(&format!("warning: {}: not begun\n", report.database));
+            reports.push((report, None));
+            continue;
         }
+        // One database that stalls does not end the others.
+        op.stopped_by(Arc::new(Stop::part(&stop)));
+        reports.push(one(&mut op, &wish, &stores, scope, &stop).await);
     }
     drop(op);
     finish(&stores);
     Ok(conclude(&reports, printer))
+}
+
+/// Whether any of the stores is a bucket.
+fn urls_need_parts(urls: &[String]) -> bool {
+    urls.iter().any(|url| url.contains("://") && !url.starts_with("file:"))
 }
 
 /// What was asked for, for each scope.
@@ -130,6 +148,13 @@ async fn scopes(op: &mut Operation<'_>, database: &Database, globals: bool, all:
         Some("*") | None if has(ScopeKind::Database) && !description.file_based => {
             op.greet(&Scope::All).await?;
             let names = op.databases().await?;
+            if names.is_empty() {
+                return Err(Report {
+                    exit: Exit::Failed,
+                    ..Report::usage("the server shows no database to this account, so there is nothing to back up")
+                        .with_hint("check the account's rights, or name the database with --database")
+                });
+            }
             let globals = has(ScopeKind::Globals).then_some(Scope::Globals);
             let scopes: Vec<_> = globals.into_iter().chain(names.into_iter().map(Scope::Database)).collect();
             return Ok(scopes);
@@ -154,10 +179,15 @@ async fn one(
     let progress = Arc::new(Progress::default());
     let shown = progress::show(&progress, "backing up", scope.label().to_owned());
     let spec = wish.spec(scope);
-    let cleared = op.clear();
-    let (mut report, error) = Backup::new(op, spec, stores.to_vec(), progress).run().await;
+    let (mut report, error) = match op.clear() {
+        Ok(()) => Backup::new(op, spec, stores.to_vec(), progress).run().await,
+        Err(error) => {
+            let failed = RunReport { status: RunStatus::Failed, ..RunReport::skipped(&op.description().key, &spec.scope) };
+            (failed, Some(error))
+        }
+    };
     drop(shown);
-    let error = error.or(cleared.err()).map(Report::from);
+    let error = error.map(Report::from);
     tracing::info!(
         id = report.id,
         database = report.database,
@@ -170,7 +200,7 @@ async fn one(
     if let Some(error) = &error {
         report.error = Some(error.json());
         let whose = if stop.reason().is_none() { format!("{}: ", report.database) } else { String::new() };
-        Printer::note(
+        Printer::styled(
             &Report {
                 message: format!("{whose}{}", error.message),
                 hint: error.hint.clone(),
@@ -199,6 +229,7 @@ async fn one(
 fn conclude(reports: &[(RunReport, Option<Report>)], printer: Printer) -> Exit {
     let good = reports.iter().filter(|(report, _)| report.status == RunStatus::Success).count();
     let partial = reports.iter().any(|(report, _)| report.status == RunStatus::Partial);
+    let skipped = reports.iter().any(|(report, _)| report.status == RunStatus::Skipped);
     let worst = reports.iter().find_map(|(_, error)| error.as_ref().map(|error| error.exit));
     let interrupted =
         reports.iter().any(|(_, error)| error.as_ref().is_some_and(|error| error.exit == Exit::Interrupted));
@@ -206,12 +237,13 @@ fn conclude(reports: &[(RunReport, Option<Report>)], printer: Printer) -> Exit {
         _ if interrupted => Exit::Interrupted,
         Some(_) if good > 0 || partial => Exit::Partial,
         Some(exit) => exit,
-        None if partial => Exit::Partial,
+        None if partial || skipped && good > 0 => Exit::Partial,
+        None if skipped => Exit::Failed,
         None => Exit::Done,
     };
     let text = || {
         let mut out: String =
-            reports.iter().filter(|(_, error)| error.is_none()).map(|(report, _)| summary(report)).collect();
+            reports.iter().filter(|(report, error)| error.is_none() && report.status != RunStatus::Skipped).map(|(report, _)| summary(report)).collect();
         if reports.len() > 1 {
             out.push_str(&format!("{good} of {} done\n", plural(reports.len() as u64, "backup")));
         }
@@ -276,6 +308,19 @@ pub(crate) fn holds(inspection: &planb_model::engine::Inspection) -> String {
     parts.join(", ")
 }
 
+/// Private files and commands of a plan, as `--dry-run` prints them.
+pub(crate) fn steps(files: &std::collections::BTreeMap<String, String>, commands: &[String]) -> String {
+    let indented = |text: &str| text.trim_end_matches('\n').replace('\n', "\n                ");
+    let mut out = String::new();
+    for (path, content) in files {
+        out.push_str(&format!("  private file  {path}\n                {}\n", indented(content)));
+    }
+    for command in commands {
+        out.push_str(&format!("  run           {}\n", indented(command)));
+    }
+    out
+}
+
 async fn dry_run(
     op: &mut Operation<'_>,
     wish: &Wish,
@@ -295,12 +340,7 @@ async fn dry_run(
             out.push_str(
                 &plan.server_version.as_ref().map_or(")\n".to_owned(), |version| format!(", server {version})\n")),
             );
-            for file in &plan.private_files {
-                out.push_str(&format!("  private file  {file}\n"));
-            }
-            for command in &plan.commands {
-                out.push_str(&format!("  run           {command}\n"));
-            }
+            out.push_str(&steps(&plan.private_files, &plan.commands));
             for store in &plan.stores {
                 let base = store.split('?').next().unwrap_or(store).trim_end_matches('/');
                 out.push_str(&format!("  write         {base}/{}\n", plan.artifact));

@@ -32,7 +32,14 @@ pub(crate) async fn run(args: &PickArgs, printer: Printer) -> Result<Exit, Repor
                     &m.plugin.sha256[..m.plugin.sha256.len().min(12)]
                 ),
             ),
-            ("server", m.server_version.clone().unwrap_or_else(|| "not asked".to_owned())),
+            (
+                "server",
+                format!(
+                    "{}, version {}",
+                    m.server.as_deref().unwrap_or("none"),
+                    m.server_version.as_deref().unwrap_or("not asked")
+                ),
+            ),
             ("created", m.created_at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()),
             ("finished", m.finished_at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()),
             ("mode", format!("{}, format {}", m.mode, m.artifact.format)),
