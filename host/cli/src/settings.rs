@@ -23,7 +23,6 @@ pub(crate) fn env(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-#[expect(clippy::disallowed_methods, reason = "what an engine declares for its tools")]
 fn env_os(name: &str) -> Option<std::ffi::OsString> {
     std::env::var_os(name)
 }

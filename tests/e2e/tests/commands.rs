@@ -314,6 +314,7 @@ fn the_life_of_a_backup_as_json() {
             },
             "plain_bytes": 227,
             "scope": "database",
+            "server": null,
             "status": "success",
             "stored_bytes": [number]
           }

@@ -51,7 +51,7 @@ pub(crate) async fn run(global: &Global, args: PluginTestArgs, printer: Printer)
             Printer::note(&line(check));
         }
     };
-    let mut report = test_plugin(&mut lab, live, &mut tell).await?;
+    let mut report = Box::pin(test_plugin(&mut lab, live, &mut tell)).await?;
     if logging::leaked() {
         report.failed += 1;
         report.ok = false;

@@ -182,7 +182,8 @@ async fn one(
     let (mut report, error) = match op.clear() {
         Ok(()) => Backup::new(op, spec, stores.to_vec(), progress).run().await,
         Err(error) => {
-            let failed = RunReport { status: RunStatus::Failed, ..RunReport::skipped(&op.description().key, &spec.scope) };
+            let failed =
+                RunReport { status: RunStatus::Failed, ..RunReport::skipped(&op.description().key, &spec.scope) };
             (failed, Some(error))
         }
     };
@@ -242,8 +243,11 @@ fn conclude(reports: &[(RunReport, Option<Report>)], printer: Printer) -> Exit {
         None => Exit::Done,
     };
     let text = || {
-        let mut out: String =
-            reports.iter().filter(|(report, error)| error.is_none() && report.status != RunStatus::Skipped).map(|(report, _)| summary(report)).collect();
+        let mut out: String = reports
+            .iter()
+            .filter(|(report, error)| error.is_none() && report.status != RunStatus::Skipped)
+            .map(|(report, _)| summary(report))
+            .collect();
         if reports.len() > 1 {
             out.push_str(&format!("{good} of {} done\n", plural(reports.len() as u64, "backup")));
         }

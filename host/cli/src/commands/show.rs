@@ -34,11 +34,11 @@ pub(crate) async fn run(args: &PickArgs, printer: Printer) -> Result<Exit, Repor
             ),
             (
                 "server",
-                format!(
-                    "{}, version {}",
-                    m.server.as_deref().unwrap_or("none"),
-                    m.server_version.as_deref().unwrap_or("not asked")
-                ),
+                match (&m.server, &m.server_version) {
+                    (Some(server), Some(version)) => format!("{server}, version {version}"),
+                    (Some(server), None) => server.clone(),
+                    (None, version) => version.clone().unwrap_or_else(|| "not asked".to_owned()),
+                },
             ),
             ("created", m.created_at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()),
             ("finished", m.finished_at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()),
