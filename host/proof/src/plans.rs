@@ -35,6 +35,8 @@ pub(crate) struct Seen {
     /// Paths below the work directory that the plan names.
     pub(crate) paths: Vec<String>,
     pub(crate) artifact: Option<Artifact>,
+    /// All of it, for comparing.
+    whole: String,
 }
 
 impl Seen {
@@ -46,47 +48,53 @@ impl Seen {
         let commands: Vec<_> = commands.into_iter().cloned().collect();
         let mut paths: Vec<_> = paths.into_iter().chain(files.iter().map(|file| file.path.clone())).collect();
         paths.extend(commands.iter().flat_map(|command| [&command.stdin_from, &command.stdout_to]).flatten().cloned());
-        Self { files: files.to_vec(), commands, paths, artifact: None }
+        Self { files: files.to_vec(), commands, paths, artifact: None, whole: String::new() }
     }
 }
 
 impl From<BackupPlan> for Seen {
     fn from(plan: BackupPlan) -> Self {
+        let whole = format!("{plan:?}");
         let path = match &plan.source {
             Source::File { path, .. } | Source::Tree { path, .. } => Some(path.clone()),
             Source::Stdout { .. } | Source::Served(_) => None,
         };
         let commands = plan.prepare.iter().chain([plan.source.command()]).chain(&plan.cleanup);
-        Self { artifact: Some(plan.artifact.clone()), ..Self::of(&plan.files, commands, path) }
+        Self { artifact: Some(plan.artifact.clone()), whole, ..Self::of(&plan.files, commands, path) }
     }
 }
 
 impl From<RestorePlan> for Seen {
     fn from(plan: RestorePlan) -> Self {
+        let whole = format!("{plan:?}");
         let path = match &plan.sink {
             Sink::File { path, .. } | Sink::Tree { path, .. } => Some(path.clone()),
             Sink::Stdin(_) | Sink::Served(_) => None,
         };
         let commands = plan.prepare.iter().chain([plan.sink.command()]).chain(&plan.finish).chain(&plan.cleanup);
-        Self::of(&plan.files, commands, path)
+        Self { whole, ..Self::of(&plan.files, commands, path) }
     }
 }
 
 impl From<QueryPlan> for Seen {
     fn from(plan: QueryPlan) -> Self {
-        Self::of(&plan.files, plan.prepare.iter().chain([&plan.command]), None)
+        let whole = format!("{plan:?}");
+        Self { whole, ..Self::of(&plan.files, plan.prepare.iter().chain([&plan.command]), None) }
     }
 }
 
 impl From<ScratchPlan> for Seen {
     fn from(plan: ScratchPlan) -> Self {
-        Self::of(&plan.files, plan.prepare.iter().chain(&plan.server).chain(&plan.ready), plan.connection.socket)
+        let whole = format!("{plan:?}");
+        let commands = plan.prepare.iter().chain(&plan.server).chain(&plan.ready);
+        Self { whole, ..Self::of(&plan.files, commands, plan.connection.socket) }
     }
 }
 
 impl From<SeedPlan> for Seen {
     fn from(plan: SeedPlan) -> Self {
-        Self::of(&plan.files, &plan.commands, None)
+        let whole = format!("{plan:?}");
+        Self { whole, ..Self::of(&plan.files, &plan.commands, None) }
     }
 }
 

@@ -147,7 +147,7 @@ fn a_session_from_backup_to_restore() {
     ");
     assert_snapshot!(s.shown(&["restore", "latest", "--from", &store, "--db", &copy]), @r"
     $ planb restore latest --from file://[folder]/backups --db sqlite://[folder]/copy.db
-    error (settings): `[folder]/copy.db` holds data already (3 objects, 3 rows)
+    error (settings): `[folder]/copy.db` holds data already
     hint: restore into a database that is new or empty, or add --replace to lose what it holds
     exit code 1
     ");

@@ -63,6 +63,12 @@ fn plugins() -> Done<PathBuf> {
     Ok(list)
 }
 
+/// The engine with faults to plant, for the tests of the conformance suite.
+pub(crate) fn faulty_engine() -> Done {
+    wasm_target()?;
+    run(cargo().args(["build", "--profile", "plugin", "--target", WASM, "--package", "planb-faulty-engine"]))
+}
+
 /// Leaves a file alone that is right already: what depends on it is then not built again.
 fn write_if_changed(path: &std::path::Path, bytes: &[u8]) -> Done {
     if std::fs::read(path).is_ok_and(|there| there == bytes) {

@@ -11,6 +11,7 @@ use crate::sh::{Done, cargo, cmd, has};
 /// Builds, sets up servers and stores, and runs all tests. What could not be had is named at the end.
 pub(crate) fn run_all(fast: bool, runner: &[String], require_all: bool) -> Done {
     build::all()?;
+    build::faulty_engine()?;
     let skipped = provision::folder().join("skipped.txt");
     let _ = std::fs::remove_file(&skipped);
     if !fast {

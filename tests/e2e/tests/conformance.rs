@@ -1,0 +1,182 @@
+//! The conformance suite on every engine whose tools are here, and on an engine with planted faults.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use planb_harness::postgres::Version;
+use planb_harness::{Planb, Skip, provision, skip, workspace};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// Runs the suite; gives its report.
+fn report(plugin: &Path, tools: &[PathBuf], allow: &[&str]) -> (i32, Value) {
+    let path = std::env::join_paths(tools).expect("folders");
+    let mut planb = Planb::new().args(["plugin", "test", "--output", "json"]).arg(plugin).env("PLANB_TOOL_PATH", path);
+    for tool in allow {
+        planb = planb.args(["--allow-tool", tool]);
+    }
+    let output = planb.run();
+    let code = output.code.unwrap_or(-1);
+    assert!(matches!(code, 0 | 4), "{output:?}");
+    (code, output.json())
+}
+
+fn failed(report: &Value) -> Vec<String> {
+    named(report, "failed")
+        .into_iter()
+        .map(|check| format!("{}: {}: {}", text(check, "group"), text(check, "name"), text(check, "detail")))
+        .collect()
+}
+
+fn named<'r>(report: &'r Value, outcome: &str) -> Vec<&'r Value> {
+    let checks = report["checks"].as_array().expect("checks");
+    checks.iter().filter(|check| check["outcome"] == outcome).collect()
+}
+
+fn text<'r>(check: &'r Value, field: &str) -> &'r str {
+    check[field].as_str().unwrap_or_default()
+}
+
+/// The suite has to pass, and nothing but `not_run` may have been left out.
+#[track_caller]
+fn passes(name: &str, tools: &[PathBuf], not_run: &[&str]) -> Value {
+    let plugin = Planb::plugins().join(format!("{name}.wasm"));
+    let (_, report) = report(&plugin, tools, &[]);
+    assert_eq!(failed(&report), [""; 0], "{name}");
+    let left_out: Vec<_> = named(&report, "not-run").into_iter().map(|check| text(check, "name")).collect();
+    let unexpected: Vec<_> = left_out.iter().filter(|name| !not_run.contains(name)).collect();
+    assert!(unexpected.is_empty(), "{name}: not run: {unexpected:?}");
+    eprintln!(
+        "conformance: {name} with {}: {} checks passed",
+        report["server_version"].as_str().unwrap_or("no server"),
+        report["passed"]
+    );
+    report
+}
+
+/// The modes in which a backup was made, restored and found equal.
+fn round_trips(report: &Value) -> Vec<&str> {
+    let equal = |check: &&Value| text(check, "name") == "equal";
+    named(report, "passed").into_iter().filter(equal).map(|check| text(check, "group")).collect()
+}
+
+#[test]
+fn sqlite() {
+    skip!(provision::apt(&["sqlite3"]));
+    // A copy of the database file does not show what it holds to somebody who cannot seek in it.
+    let report = passes("sqlite", &[], &["databases", "inspection", "wrong password", "command lines"]);
+    assert_eq!(round_trips(&report), ["stream", "file", "file, format=binary"]);
+}
+
+fn postgres(version: Version) -> Result<(), Skip> {
+    let report = passes("postgres", &[version.bin_dir()?], &[]);
+    let trips = round_trips(&report);
+    for way in ["stream", "stream, format=custom", "file", "directory", "tar"] {
+        assert!(trips.contains(&way), "{way}: {trips:?}");
+    }
+    assert!(text(&report, "server_version").starts_with(&version.major().to_string()));
+    Ok(())
+}
+
+#[test]
+fn postgres_15() {
+    skip!(postgres(Version::V15));
+}
+
+#[test]
+fn postgres_17() {
+    skip!(postgres(Version::V17));
+}
+
+#[test]
+fn postgres_18() {
+    skip!(postgres(Version::V18));
+}
+
+/// The engine with this fault planted.
+fn with_fault(fault: &str) -> (TempDir, PathBuf) {
+    const MARK: &[u8] = b"planb-planted-fault:";
+    const ROOM: usize = 44;
+    let built = workspace().join("target/wasm32-wasip2/plugin/planb_faulty_engine.wasm");
+    let mut bytes =
+        fs::read(&built).unwrap_or_else(|error| panic!("{}: {error}; cargo xtask test builds it", built.display()));
+    let at = bytes.windows(MARK.len()).position(|window| window == MARK).expect("the mark") + MARK.len();
+    bytes[at..at + ROOM].fill(b'-');
+    bytes[at..at + fault.len()].copy_from_slice(fault.as_bytes());
+    let folder = TempDir::new().expect("a folder");
+    let path = folder.path().join("notes.wasm");
+    fs::write(&path, bytes).expect("the plugin");
+    (folder, path)
+}
+
+#[test]
+fn an_engine_without_a_fault_passes() {
+    let (_folder, plugin) = with_fault("");
+    let (code, report) = report(&plugin, &[], &["cat", "tee"]);
+    assert_eq!((code, failed(&report)), (0, Vec::new()));
+}
+
+/// The check that has to fail, the words that its detail has to hold, and the words that the rule has to hold.
+const FAULTS: [(&str, &str, &str, &str); 14] = [
+    ("secret-in-argument", "command lines", "on the command line of `sh`", "A plugin never holds a secret"),
+    ("idle-tool", "every tool used", "no plan uses ls", "to trust the plugin with it"),
+    ("no-end-mark", "cuts", "counts as complete", "end mark"),
+    ("other-plan-each-time", "same plan", "answered differently", "same request gives the same plan"),
+    ("undeclared-tool", "declared only", "\"head\"", "that `describe` declares"),
+    ("value-becomes-option", "hostile values", "the literal \"--planb7probe\"", "never becomes an option"),
+    ("path-from-value", "hostile values", "below the work directory is built from it", "never becomes an option"),
+    ("miscounts", "inspection", "(3 rows)", "what the seed holds"),
+    ("restores-nothing", "equal", "only the source has", "what was backed up"),
+    ("says-empty", "occupied target", "without being told to", "unless `replace` is set"),
+    ("trap", "hostile values", "a name with a quote", "never becomes an option"),
+    ("blames-wrongly", "nothing there", "the fault of Tool", "missing-database"),
+    ("undeclared-setting", "scratch plan", "`colour`", "that `describe` declares"),
+    ("trusts-chunks", "cuts", "in other chunks", "end mark"),
+];
+
+#[test]
+fn each_planted_fault_is_found_and_explained() {
+    for (fault, name, detail, rule) in FAULTS {
+        let (_folder, plugin) = with_fault(fault);
+        let (code, report) = report(
+            &plugin,
+            &[],
+            &["cat", "tee", "ls", "sh"].into_iter().filter(|tool| declares(fault, tool)).collect::<Vec<_>>(),
+        );
+        assert_eq!(code, 4, "{fault}");
+        let found = named(&report, "failed").into_iter().find(|check| text(check, "name") == name);
+        let found = found.unwrap_or_else(|| panic!("{fault}: `{name}` did not fail, but {:?}", failed(&report)));
+        assert!(text(found, "detail").contains(detail), "{fault}: {found}");
+        assert!(text(found, "rule").contains(rule), "{fault}: {found}");
+    }
+}
+
+/// `--allow-tool` wants a tool that the plugin declares.
+fn declares(fault: &str, tool: &str) -> bool {
+    match tool {
+        "ls" => fault == "idle-tool",
+        "sh" => fault == "secret-in-argument",
+        _ => true,
+    }
+}
+
+#[test]
+fn a_person_reads_a_table() {
+    let (_folder, plugin) = with_fault("miscounts");
+    let output =
+        Planb::new().args(["plugin", "test"]).arg(&plugin).args(["--allow-tool", "cat", "--allow-tool", "tee"]).run();
+    let output = output.expect_code(4);
+    for words in ["CHECK", "FAILED", "the rule: ", "1 failed", "not run"] {
+        assert!(output.stdout.contains(words), "{words}: {output:?}");
+    }
+}
+
+#[test]
+fn without_a_server_it_says_what_was_not_run() {
+    let output =
+        Planb::new().args(["plugin", "test", "postgres", "--output", "json"]).env("PATH", "/nonexistent").run();
+    let report = output.expect_code(0).json();
+    let left_out = named(&report, "not-run");
+    assert!(left_out.iter().any(|check| text(check, "detail").contains("initdb")), "{left_out:?}");
+    assert!(report["passed"].as_u64().is_some_and(|passed| passed >= 4));
+}
