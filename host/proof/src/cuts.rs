@@ -14,6 +14,7 @@ use crate::round_trip::Taken;
 const CUTS: usize = 300;
 /// At the ends of a dump, where marks are, each byte is tried.
 const CLOSE: usize = 64;
+const CHUNK: usize = 4099;
 
 /// The files of a dump as the inspector sees them.
 type Files = Vec<(String, Vec<u8>)>;
@@ -55,6 +56,7 @@ async fn inspect(
     artifact: &Artifact,
     files: &Files,
     change: Option<(usize, Option<usize>)>,
+    chunk: usize,
 ) -> Result<Inspection, RunError> {
     let mut session = plugin.session().await?;
     session.inspect(request, artifact).await?;
@@ -66,8 +68,7 @@ async fn inspect(
             _ => {}
         }
         session.inspect_open(path).await?;
-        // Not the sizes that the host uses: borders mean nothing.
-        for chunk in bytes.chunks(4099) {
+        for chunk in bytes.chunks(chunk) {
             session.inspect_feed(chunk).await?;
         }
     }
@@ -92,7 +93,9 @@ pub(crate) async fn every_cut_is_found(
 ) -> Result<Result<String, String>, RunError> {
     let files = files_of(taken, folder)?;
     let (request, artifact) = (&taken.request, &taken.entry.manifest.artifact);
-    let whole = inspect(plugin, request, artifact, &files, None).await?;
+    // Not the size that the host uses: borders mean nothing.
+    let small = if files.iter().map(|(_, bytes)| bytes.len()).sum::<usize>() > 1 << 20 { CHUNK } else { 7 };
+    let whole = inspect(plugin, request, artifact, &files, None, small).await?;
     if !whole.complete {
         return Ok(Err(format!(
             "fed in other chunks, it does not find the whole dump complete: {}",
@@ -115,13 +118,13 @@ pub(crate) async fn every_cut_is_found(
                 continue;
             }
             tried += 1;
-            if inspect(plugin, request, artifact, &files, Some((at, Some(cut)))).await?.complete {
+            if inspect(plugin, request, artifact, &files, Some((at, Some(cut))), CHUNK).await?.complete {
                 return Ok(Err(format!("{name}, cut after {cut} of its {} bytes, counts as complete", bytes.len())));
             }
         }
         if files.len() > 1 {
             tried += 1;
-            if inspect(plugin, request, artifact, &files, Some((at, None))).await?.complete {
+            if inspect(plugin, request, artifact, &files, Some((at, None)), CHUNK).await?.complete {
                 return Ok(Err(format!("the dump without its file {name} counts as complete")));
             }
         }

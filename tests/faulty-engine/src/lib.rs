@@ -74,11 +74,9 @@ impl Engine for Notes {
             cat.args.insert(0, Arg::Literal(comment.to_owned()));
         }
         if has("undeclared-tool") {
-            cat.tool = "head".to_owned();
+            "head".clone_into(&mut cat.tool);
         }
-        if has("trap") && request.database()?.contains('\'') {
-            panic!("a name with a quote");
-        }
+        assert!(!has("trap") || !request.database()?.contains('\''), "a name with a quote");
         let mut plan = BackupPlan::stdout(cat, Artifact::new("txt", "text/plain", "notes"));
         if has("other-plan-each-time") {
             plan = plan.warning(format!("plan number {}", ASKED.fetch_add(1, Ordering::Relaxed)));
@@ -220,7 +218,9 @@ impl Inspector for NotesInspector {
         let complete = self.counted.ended || has("no-end-mark");
         let mut objects = self.counted.objects();
         if has("miscounts") {
-            objects.iter_mut().for_each(|object| object.rows = object.rows.map(|rows| rows + 1));
+            for object in &mut objects {
+                object.rows = object.rows.map(|rows| rows + 1);
+            }
         }
         Inspection { complete, objects, findings: Vec::new() }
     }
