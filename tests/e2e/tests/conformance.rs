@@ -1,5 +1,7 @@
 //! The conformance suite on every engine whose tools are here, and on an engine with planted faults.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, missing_docs, reason = "tests")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
