@@ -116,6 +116,7 @@ mod plan;
 pub mod quote;
 mod request;
 mod scratch;
+pub mod tar;
 pub mod testing;
 
 pub use answer::unhex;
