@@ -4,13 +4,14 @@ use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use planb_model::compression::Compression;
 use tokio::task::JoinHandle;
 
 use crate::codec::{Encryption, encoder};
 use crate::fan::{AllGone, FanIn};
 use crate::judge::{Measured, Meter};
+use crate::pool::{Loan, Pool};
 use crate::progress::Progress;
 
 /// What the encoders make is handed on in pieces of this size.
@@ -61,7 +62,11 @@ pub(crate) fn encode(
             }
             return Ok((fan, None));
         }
-        let sink = Sink { fan, meter: Meter::default(), piece: BytesMut::with_capacity(PIECE), progress, gone: false };
+        // From a pool: pieces that are made in one thread and freed in others scatter over the allocator's arenas, and memory
+        // grows with the time that a run takes.
+        let pool = Pool::new(PIECE);
+        let piece = pool.take();
+        let sink = Sink { fan, meter: Meter::default(), pool, piece, filled: 0, progress, gone: false };
         let mut encoder =
             encoder(encoding.compression, encoding.threads, &encoding.encryption, sink).map_err(EncodeError::Codec)?;
         for chunk in bytes {
@@ -88,7 +93,10 @@ fn into_encode(error: io::Error) -> EncodeError {
 struct Sink {
     fan: FanIn,
     meter: Meter,
-    piece: BytesMut,
+    pool: Pool,
+    piece: Loan,
+    /// Bytes of the piece that are set.
+    filled: usize,
     progress: Arc<Progress>,
     gone: bool,
 }
@@ -98,10 +106,11 @@ impl Sink {
         if self.gone {
             return Err(io::Error::other(GoneMark));
         }
-        if self.piece.is_empty() {
+        if self.filled == 0 {
             return Ok(());
         }
-        let piece = std::mem::replace(&mut self.piece, BytesMut::with_capacity(PIECE)).freeze();
+        let piece = std::mem::replace(&mut self.piece, self.pool.take()).into_bytes(self.filled);
+        self.filled = 0;
         self.progress.add_stored(piece.len());
         self.fan.send(piece).map_err(|AllGone| {
             self.gone = true;
@@ -112,12 +121,15 @@ impl Sink {
 
 impl Write for Sink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.meter.add(bytes);
-        self.piece.extend_from_slice(bytes);
-        if self.piece.len() >= PIECE {
+        let space = &mut self.piece.space()[self.filled..];
+        let taken = bytes.len().min(space.len());
+        space[..taken].copy_from_slice(&bytes[..taken]);
+        self.meter.add(&bytes[..taken]);
+        self.filled += taken;
+        if self.filled == PIECE {
             self.hand_on()?;
         }
-        Ok(bytes.len())
+        Ok(taken)
     }
 
     fn flush(&mut self) -> io::Result<()> {
