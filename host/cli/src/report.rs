@@ -242,12 +242,16 @@ impl From<SelectError> for Report {
     fn from(error: SelectError) -> Self {
         let hint = match &error {
             SelectError::AmbiguousDatabase { .. } => Some("say which with --source-database NAME".to_owned()),
+            SelectError::AmbiguousServer { .. } => Some("say which with --source-server HOST:PORT".to_owned()),
             SelectError::AmbiguousId { .. } | SelectError::Malformed(_) => None,
             _ => Some("planb list shows what there is".to_owned()),
         };
         let exit = if matches!(
             error,
-            SelectError::Malformed(_) | SelectError::AmbiguousDatabase { .. } | SelectError::AmbiguousId { .. }
+            SelectError::Malformed(_)
+                | SelectError::AmbiguousDatabase { .. }
+                | SelectError::AmbiguousServer { .. }
+                | SelectError::AmbiguousId { .. }
         ) {
             Exit::Usage
         } else {

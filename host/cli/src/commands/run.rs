@@ -160,6 +160,7 @@ async fn scopes(op: &mut Operation<'_>, database: &Database, globals: bool, all:
             return Ok(scopes);
         }
         Some("*") | None => vec![Scope::All],
+        Some(pattern) if description.file_based && is_pattern(pattern) => files(pattern)?,
         Some(name) => vec![Scope::Database(name.to_owned())],
     };
     op.greet(&scopes[0]).await?;
@@ -167,6 +168,26 @@ async fn scopes(op: &mut Operation<'_>, database: &Database, globals: bool, all:
         scopes.insert(0, Scope::Globals);
     }
     Ok(scopes)
+}
+
+/// Whether a path names several files: a pattern, unless a file has just that name.
+fn is_pattern(path: &str) -> bool {
+    path.contains(['*', '?', '[']) && !std::path::Path::new(path).exists()
+}
+
+/// The database files of a pattern, each a backup of its own.
+fn files(pattern: &str) -> Result<Vec<Scope>, Report> {
+    let paths = glob::glob(pattern).map_err(|error| Report::usage(format!("the pattern {pattern:?}: {error}")))?;
+    let files: Vec<_> = paths
+        .flatten()
+        .filter(|path| path.is_file())
+        .map(|path| Scope::Database(path.to_string_lossy().into_owned()))
+        .collect();
+    if files.is_empty() {
+        return Err(Report::usage(format!("no file is named by {pattern}"))
+            .with_hint("in a pattern, * and ? stand for parts of one name, and ** for folders"));
+    }
+    Ok(files)
 }
 
 async fn one(
