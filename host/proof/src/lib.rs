@@ -15,6 +15,7 @@ mod suite;
 mod watch;
 
 pub use lab::{Lab, LabSpec, Place};
+pub use plans::request as probe;
 pub use report::{Check, Outcome, SuiteReport};
 pub use scratch::Scratch;
 pub use suite::{Live, test_plugin};

@@ -150,7 +150,7 @@ fn query_word(query: &Query) -> &'static str {
 }
 
 /// A request with everything set that the description does not ask about.
-pub(crate) fn request(d: &Description, tools: &[FoundTool], scope: Scope, mode: Mode) -> Request {
+pub fn request(d: &Description, tools: &[FoundTool], scope: Scope, mode: Mode) -> Request {
     let mut secrets = vec!["password".to_owned()];
     secrets.extend(d.secrets.iter().map(|secret| secret.name.clone()));
     Request {

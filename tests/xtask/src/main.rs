@@ -52,6 +52,12 @@ enum Bench {
         #[arg(long, default_value_t = 8192)]
         mib: u64,
     },
+    /// How fast the engines' inspectors read
+    Inspectors {
+        /// How much each is fed, in MiB
+        #[arg(long, default_value_t = 1024)]
+        mib: u64,
+    },
     /// How long planb takes to start
     Start,
     /// All of them
@@ -66,10 +72,12 @@ fn main() -> ExitCode {
         Cli::Ci => test::ci(),
         Cli::Bench(Bench::Postgres { mib }) => bench::postgres(mib),
         Cli::Bench(Bench::Ceiling { mib }) => bench::ceiling(mib),
+        Cli::Bench(Bench::Inspectors { mib }) => bench::inspectors(mib),
         Cli::Bench(Bench::Start) => bench::start(),
-        Cli::Bench(Bench::All) => {
-            bench::start().and_then(|()| bench::ceiling(8192)).and_then(|()| bench::postgres(2048))
-        }
+        Cli::Bench(Bench::All) => bench::start()
+            .and_then(|()| bench::inspectors(1024))
+            .and_then(|()| bench::ceiling(8192))
+            .and_then(|()| bench::postgres(2048)),
         Cli::Schema => build::schema(),
     };
     match done {

@@ -13,7 +13,7 @@ pub(crate) use postgres::postgres;
 use std::path::PathBuf;
 
 use crate::build;
-use crate::sh::{Done, cmd, read, target};
+use crate::sh::{Done, cargo, cmd, read, run, target};
 use measure::{Row, Timed, header, measure};
 
 /// How often each side of a pair is measured.
@@ -44,6 +44,14 @@ pub(crate) fn start() -> Done {
     println!("{}", Row::new("cold: compiled anew", &cold));
     println!("{}", Row::new("warm: from the compile cache", &warm));
     Ok(())
+}
+
+/// How fast the inspectors read.
+pub(crate) fn inspectors(mib: u64) -> Done {
+    build::all()?;
+    run(cargo().args(["build", "--release", "--package", "planb-bench-inspectors"]))?;
+    machine();
+    run(cmd(target().join("release/planb-bench-inspectors")).arg(target().join("plugins")).arg(mib.to_string()))
 }
 
 /// What was measured on, for the head of a table.
