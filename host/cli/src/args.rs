@@ -69,6 +69,8 @@ pub(crate) enum Command {
     Show(PickArgs),
     /// Check that a backup is whole: its bytes, and what the plugin sees in them
     Verify(VerifyArgs),
+    /// Restore a backup into a throw-away server and compare it with what was backed up
+    Drill(DrillArgs),
     /// List the databases of a server
     Databases(DatabasesArgs),
     /// Show what `run` would do, without doing it (the same as `run --dry-run`)
@@ -276,6 +278,41 @@ pub(crate) struct VerifyArgs {
     /// The engine's plugin [default: the one that answers to the backup's engine]
     #[arg(long, value_name = "NAME|FILE")]
     pub(crate) plugin: Option<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The server is started from the plugin's own plan in a private folder, with the programs that are here, and is gone afterwards.
+The result is kept beside the backup; planb list shows it. Exit code 5: the backup did not come back as it was.
+Examples:
+  planb drill latest --from /backups
+  planb drill latest --from s3://backups/orders --into postgresql://app@spare/drill_orders")]
+pub(crate) struct DrillArgs {
+    #[command(flatten)]
+    pub(crate) pick: PickArgs,
+    #[command(flatten)]
+    pub(crate) keys: KeyArgs,
+    /// An empty or missing database to restore into, instead of a throw-away server. It stays as it is then
+    #[arg(long, value_name = "URL")]
+    pub(crate) into: Option<String>,
+    /// The engine's plugin [default: the one that answers to the backup's engine]
+    #[arg(long, value_name = "NAME|FILE")]
+    pub(crate) plugin: Option<String>,
+    /// A file with the password of --into [env: DB_PASSWORD_FILE, DB_PASSWORD]
+    #[arg(long, value_name = "FILE", requires = "into")]
+    pub(crate) password_file: Option<PathBuf>,
+    /// Use this program for a tool of the plugin [env: PLANB_TOOL_PATH, folders separated by colons]
+    #[arg(long = "tool-path", value_name = "TOOL=PATH", value_parser = pair)]
+    pub(crate) tool_paths: Vec<(String, String)>,
+    /// Let the plugin use this tool. Not needed for the plugins that planb was built with
+    #[arg(long = "allow-tool", value_name = "TOOL")]
+    pub(crate) allow_tools: Vec<String>,
+    /// Do not keep the result in the store
+    #[arg(long)]
+    pub(crate) no_record: bool,
+    /// End the drill after this time: 90s, 30m
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(crate) timeout: Option<std::time::Duration>,
 }
 
 #[derive(Debug, Args)]

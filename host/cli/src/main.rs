@@ -64,6 +64,7 @@ async fn dispatch(cli: Cli, printer: Printer) -> Result<Exit, Report> {
         Command::List(args) => commands::list::run(&args, printer).await,
         Command::Show(args) => commands::show::run(&args, printer).await,
         Command::Verify(args) => commands::verify::run(&global, args, printer).await,
+        Command::Drill(args) => Box::pin(commands::drill::run(&global, args, printer)).await,
         Command::Databases(args) => commands::databases::run(&global, &args, printer).await,
         Command::Plugin(PluginCommand::Inspect { plugin }) => {
             commands::plugin::inspect(&global, &plugin, printer).await

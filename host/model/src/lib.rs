@@ -8,6 +8,7 @@
 pub mod argv;
 pub mod compression;
 pub mod connection;
+pub mod drill;
 pub mod engine;
 pub mod manifest;
 pub mod name;

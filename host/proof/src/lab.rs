@@ -38,6 +38,9 @@ pub struct Lab<'p> {
     pub spec: LabSpec,
     /// What ends everything.
     pub stop: Arc<Stop>,
+    /// Of all scratch servers: a restored one may know only the accounts of the first. Letters and digits alone, since a
+    /// scratch server is no test of escaping.
+    password: Secret,
 }
 
 /// Where a database is, and what opens it.
@@ -54,6 +57,18 @@ pub struct Place {
 }
 
 impl<'p> Lab<'p> {
+    /// With a made-up password for its servers.
+    pub fn new(plugin: &'p Plugin, spec: LabSpec, stop: Arc<Stop>) -> Self {
+        let password = Secret::new(format!("s{}", uuid::Uuid::new_v4().simple()));
+        (spec.hide)(&password);
+        Self { plugin, spec, stop, password }
+    }
+
+    /// The password of its scratch servers.
+    pub(crate) fn password(&self) -> Secret {
+        self.password.clone()
+    }
+
     /// An operation on a place.
     ///
     /// # Errors

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use planb_model::engine::{
-    Artifact, Connection, Description, FoundTool, Mode, Query, Request, RestoreRequest, Scope, ScopeKind, Setting,
-    SettingKind, TargetState,
+    Artifact, Connection, Description, FoundTool, Mode, Object, Query, Request, RestoreRequest, Scope, ScopeKind,
+    Setting, SettingKind, TargetState,
 };
 use planb_model::plan::{
     BackupPlan, Command, PrivateFile, QueryPlan, RestorePlan, ScratchPlan, SeedPlan, Sink, Source,
@@ -169,7 +169,10 @@ pub fn request(d: &Description, tools: &[FoundTool], scope: Scope, mode: Mode) -
         extra_args: Vec::new(),
         tools: tools.to_vec(),
         server_version: None,
-        objects: None,
+        objects: d.plans_by_inventory.then(|| {
+            let object = |name: &str| Object { kind: "table".to_owned(), name: name.to_owned(), rows: Some(3) };
+            vec![object("probe"), object("odd ' \" \\ ` name")]
+        }),
         serve_at: None,
     }
 }

@@ -54,6 +54,7 @@ impl Way {
 pub(crate) async fn ways(lab: &Lab<'_>, place: &Place) -> Result<(Vec<Way>, Vec<String>), RunError> {
     let d = lab.plugin.description();
     let op = lab.open(place, &[Purpose::Backup, Purpose::Query]).await?;
+    let objects = if d.plans_by_inventory { Some(inventory(lab, place).await?) } else { None };
     let (mut ways, mut impossible) = (Vec::new(), Vec::new());
     for mode in &d.modes {
         let mut kinds: Vec<Artifact> = Vec::new();
@@ -70,6 +71,7 @@ pub(crate) async fn ways(lab: &Lab<'_>, place: &Place) -> Result<(Vec<Way>, Vec<
         for way in wishes {
             let mut request: Request = op.request(place.scope.clone(), *mode, way.native);
             request.settings = way.place(place).settings;
+            request.objects.clone_from(&objects);
             let mut session = lab.plugin.session().await?;
             match session.plan_backup(&request).await {
                 Ok(plan) if !kinds.contains(&plan.artifact) => {

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use futures::{StreamExt as _, TryStreamExt as _};
+use planb_model::drill::{self, DrillRecord};
 use planb_model::manifest::{LARGEST, Manifest, SUFFIX};
 
 use crate::error::{StoreError, StoreErrorKind};
@@ -18,6 +19,8 @@ pub struct Entry {
     pub manifest: Manifest,
     /// Its key.
     pub key: String,
+    /// The newest drill of it.
+    pub drill: Option<DrillRecord>,
 }
 
 /// A manifest that cannot be read, and why.
@@ -37,6 +40,11 @@ pub struct Catalogue {
 }
 
 impl Entry {
+    /// The backup's name with its folder: what its keys begin with.
+    pub fn name(&self) -> &str {
+        self.key.strip_suffix(SUFFIX).unwrap_or(&self.key)
+    }
+
     /// The store's key of a volume, which the manifest names relative to its own folder.
     pub fn volume_key(&self, volume: &str) -> String {
         match self.key.rsplit_once('/') {
@@ -61,11 +69,12 @@ impl Store {
                 let lister = self.op.lister_with("").recursive(true).await.map_err(|error| fail(&error))?;
                 let manifests = lister.try_filter_map(|entry| async move {
                     let path = entry.path();
-                    Ok(path.ends_with(SUFFIX).then(|| path.to_owned()))
+                    Ok((path.ends_with(SUFFIX) || drill::is_key(path)).then(|| path.to_owned()))
                 });
                 manifests.try_collect().await.map_err(|error| fail(&error))?
             }
         };
+        let (results, keys): (Vec<_>, Vec<_>) = keys.into_iter().partition(|key| drill::is_key(key));
         let read = futures::stream::iter(keys).map(|key| async move {
             let bytes = self.read_small(&key, LARGEST).await;
             (key, bytes)
@@ -75,7 +84,7 @@ impl Store {
         while let Some((key, bytes)) = read.next().await {
             match bytes {
                 Ok(bytes) => match Manifest::parse(&bytes) {
-                    Ok(manifest) => catalogue.entries.push(Entry { manifest, key }),
+                    Ok(manifest) => catalogue.entries.push(Entry { manifest, key, drill: None }),
                     Err(error) => catalogue.unreadable.push(Unreadable { key, reason: error.to_string() }),
                 },
                 // Removed between the listing and now, by a prune elsewhere.
@@ -83,6 +92,18 @@ impl Store {
                 Err(error) if error.kind == StoreErrorKind::Unreachable => return Err(error),
                 // One that is too large, frozen, or another account's does not hide the others.
                 Err(error) => catalogue.unreadable.push(Unreadable { key, reason: error.to_string() }),
+            }
+        }
+        let mut results = futures::stream::iter(results)
+            .map(|key| async move { self.read_small(&key, drill::LARGEST).await })
+            .buffer_unordered(READ_AT_ONCE);
+        while let Some(bytes) = results.next().await {
+            // One that cannot be read is as good as none.
+            let Some(record) = bytes.ok().and_then(|bytes| DrillRecord::parse(&bytes)) else { continue };
+            for entry in catalogue.entries.iter_mut().filter(|entry| entry.manifest.id == record.id) {
+                if entry.drill.as_ref().is_none_or(|known| known.at < record.at) {
+                    entry.drill = Some(record.clone());
+                }
             }
         }
         catalogue.entries.sort_by(|a, b| (a.manifest.created_at, &a.key).cmp(&(b.manifest.created_at, &b.key)));
@@ -107,7 +128,7 @@ fn walk(root: &Path) -> Vec<String> {
             if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
                 folders.push(path);
             } else if let Some(key) = path.strip_prefix(root).ok().and_then(Path::to_str)
-                && key.ends_with(SUFFIX)
+                && (key.ends_with(SUFFIX) || drill::is_key(key))
             {
                 keys.push(key.to_owned());
             }

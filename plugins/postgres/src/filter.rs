@@ -219,7 +219,7 @@ fn sets_owner(head: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use planb_sdk::{Scope, TargetState};
+    use planb_sdk::{Scope, TargetState, testing};
 
     use super::*;
     use crate::testing::restore_request;
@@ -236,13 +236,8 @@ mod tests {
         let run = |size: usize| {
             let mut request = restore_request("orders", TargetState::Empty);
             change(&mut request);
-            let mut filter = PlainFilter::new(&request);
-            let mut out = Vec::new();
-            for chunk in dump.as_bytes().chunks(size) {
-                out.extend(filter.push(chunk.to_vec()).map_err(|failure| failure.message)?);
-            }
-            out.extend(filter.finish().map_err(|failure| failure.message)?);
-            Ok(String::from_utf8(out).unwrap())
+            let out = testing::filter::<PlainFilter>(&request, dump.as_bytes(), size);
+            out.map(|out| String::from_utf8(out).unwrap()).map_err(|failure| failure.message)
         };
         let whole = run(1 << 20);
         for size in [1, 2, 3, 7] {

@@ -73,6 +73,9 @@ SELECT format('DO %L', format('BEGIN RAISE EXCEPTION USING MESSAGE = %L; END', h
   UNION ALL
   SELECT format('database "%s" cannot be replaced: the subscription "%s" is in it', datname, subname)
   FROM pg_database d JOIN pg_subscription s ON subdbid = d.oid WHERE datname = {name}
+  UNION ALL
+  SELECT format('database "%s" cannot be replaced: the prepared transaction "%s" is in it', database, gid)
+  FROM pg_prepared_xacts WHERE database = {name}
 ) AS found (held) LIMIT 1
 \gexec
 SELECT format('DROP DATABASE %I', datname) FROM pg_database

@@ -101,5 +101,7 @@ mod tests {
         );
         assert!(plan(Query::Databases).contains("--dbname=postgres "));
         assert!(plan(Query::Inventory(Scope::Database("x y".to_owned()))).contains("--dbname=dbname='x y' "));
+        let state = plan(Query::State(Scope::Database("x y".to_owned())));
+        assert!(state.contains("--dbname=dbname='x y' ") && state.contains("'occupied' ELSE 'empty'"), "{state}");
     }
 }

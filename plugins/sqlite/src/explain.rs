@@ -1,18 +1,23 @@
 //! What the program's last words mean: the texts of sqlite3_errstr (src/main.c) and of shell.c.in.
 
+use planb_sdk::explain::Words;
 use planb_sdk::{Failure, FailureCode};
 
+/// What a line of an error holds: `Error: in prepare, database is locked (5)`, `Parse error near line 2: no such table: x`,
+/// `line 1: cannot run .shell in safe mode`.
+const ERRORS: &[&str] = &["Error: ", "rror near line", "rror in line", "in safe mode"];
+/// The arrow to the place of a parse error.
+const NOTES: &[&str] = &["^---"];
+
 pub(crate) fn explain(tool: &str, code: Option<i32>, stderr: &str) -> Failure {
-    let said = |text: &str| stderr.contains(text);
-    let lines = || stderr.lines().map(str::trim).filter(|line| !line.is_empty());
-    // Below a parse error the program draws an arrow to its place.
-    let line = lines().rfind(|line| line.contains("rror") && !line.starts_with('^')).or_else(|| lines().next_back());
-    let line: String = line.unwrap_or("it said nothing").chars().take(300).collect();
+    let words = Words::new(stderr, ERRORS, NOTES);
+    let line = words.last();
+    let said = |text: &str| words.said(text);
     if said("unable to open database") {
         return Failure::missing_database(format!("the database file cannot be opened: {line}"))
             .hint("check the path, that the file is there, and that you may read it and write beside it (a database in WAL mode needs its -shm file)");
     }
-    if said("database is locked") || said("database table is locked") || said("(5)") {
+    if said("database is locked") || said("database table is locked") {
         return Failure::database(format!("another process holds the database: {line}"))
             .hint("wait longer with --option busy-timeout=60000, or run when it is quieter")
             .retryable();
@@ -29,20 +34,17 @@ pub(crate) fn explain(tool: &str, code: Option<i32>, stderr: &str) -> Failure {
         return Failure::database(format!("the database is damaged: {line}"))
             .hint("check it with PRAGMA integrity_check; sqlite3's .recover saves what can be saved");
     }
-    if said("attempt to write a readonly database") || said("readonly database") {
+    if said("readonly database") {
         return Failure::access_denied(format!("the database cannot be written: {line}"))
             .hint("check who owns the file and its folder; a target in WAL mode has to have the backup's page size");
     }
-    if said("database or disk is full") || said("No space left on device") {
+    if said("database or disk is full") {
         return Failure::database(format!("a disk is full: {line}"))
             .hint("free space beside the database and in Plan B's work directory");
     }
     if said("disk I/O error") {
         return Failure::database(format!("the disk failed: {line}"))
             .hint("look into the system's log; is the file on a network drive?");
-    }
-    if said("permission denied") || said("Permission denied") {
-        return Failure::access_denied(line).hint("check who owns the file and its folder");
     }
     if said("safe mode") {
         return Failure::damaged(format!("the dump tries what a dump never does: {line}"))
@@ -53,11 +55,7 @@ pub(crate) fn explain(tool: &str, code: Option<i32>, stderr: &str) -> Failure {
             .code(FailureCode::ToolUnfit)
             .hint("point --tool-path sqlite3= at one that has it");
     }
-    if said("unknown option") {
-        return Failure::settings(format!("{tool} does not know an argument: {line}"))
-            .hint("check the extra arguments after --");
-    }
-    Failure::of_tool(tool, code, &line)
+    words.common(tool).unwrap_or_else(|| words.failure(tool, code))
 }
 
 #[cfg(test)]
@@ -75,10 +73,20 @@ mod tests {
             ("Error: database disk image is malformed", Failed),
             ("Error: attempt to write a readonly database", AccessDenied),
             ("line 2: cannot run .shell in safe mode", Damaged),
+            ("sqlite3: Error: unknown option: -nope\nUse -help for a list of options.", InvalidRequest),
+            ("Error: cannot open \"/x\": Permission denied", AccessDenied),
             ("what", Failed),
         ] {
             assert_eq!(explain("sqlite3", Some(1), stderr).code, code, "{stderr}");
         }
         assert!(explain("sqlite3", Some(1), "database is locked").retryable);
+        // A statement that is quoted below its error is no error.
+        let parse = "Parse error near line 1: near \"CREAT\": syntax error\n  CREAT TABLE t (a VARCHAR(5) -- file is not a database\n  ^--- error here";
+        let failure = explain("sqlite3", Some(1), parse);
+        assert!(!failure.retryable && failure.code == Failed);
+        assert_eq!(
+            failure.message,
+            "sqlite3 ended with exit code 1: Parse error near line 1: near \"CREAT\": syntax error"
+        );
     }
 }

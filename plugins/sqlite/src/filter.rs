@@ -51,15 +51,14 @@ impl Filter for SqlFilter {
 
 #[cfg(test)]
 mod tests {
+    use planb_sdk::{Artifact, TargetState, testing};
+
     use super::*;
 
     fn filter(dump: &str, size: usize) -> Result<String, Failure> {
-        let mut filter = SqlFilter { scanner: Scanner::new(false), committed: false };
-        let mut out = Vec::new();
-        for chunk in dump.as_bytes().chunks(size) {
-            out.extend(filter.push(chunk.to_vec())?);
-        }
-        out.extend(filter.finish()?);
+        let artifact = Artifact::new("sql", "application/sql", "sql");
+        let request = testing::request("/x.db").restore(artifact, TargetState::Missing);
+        let out = testing::filter::<SqlFilter>(&request, dump.as_bytes(), size)?;
         Ok(String::from_utf8_lossy(&out).into_owned())
     }
 

@@ -1,8 +1,6 @@
 //! What a dump held, and whether it is whole.
 
-use std::collections::BTreeMap;
-
-use planb_sdk::{Artifact, Inspection, Inspector, Object, Request};
+use planb_sdk::{Artifact, Inspection, Inspector, Objects, Request};
 
 use crate::scan::{Event, Scanner, name_and_rest};
 
@@ -40,14 +38,11 @@ impl Inspector for SqliteInspector {
     }
 }
 
-/// More names than this are not kept.
-const OBJECTS: usize = 500_000;
-
 /// A dump of statements. Its last is COMMIT, or ROLLBACK where `.dump` met an error, which it tells no other way.
 #[derive(Debug)]
 struct Sql {
     scanner: Scanner,
-    objects: BTreeMap<String, (&'static str, Option<u64>)>,
+    objects: Objects,
     /// The table of the last rows, and how many: rows of a table come together.
     filling: (Vec<u8>, u64),
     bytes: u64,
@@ -60,7 +55,7 @@ impl Sql {
     fn new() -> Self {
         Self {
             scanner: Scanner::new(true),
-            objects: BTreeMap::new(),
+            objects: Objects::default(),
             filling: (Vec::new(), 0),
             bytes: 0,
             after_commit: None,
@@ -126,7 +121,7 @@ impl Sql {
                 _ => return,
             };
             if let Some(name) = created(head) {
-                self.made(kind, name);
+                self.made(kind, &name);
             }
             return;
         }
@@ -138,23 +133,27 @@ impl Sql {
         let marker = b"VALUES('table',";
         let at = memchr::memmem::find(head, marker).map(|at| at + marker.len());
         if let Some((name, _)) = at.and_then(|at| head.get(at..)).and_then(name_and_rest) {
-            self.made("virtual-table", name);
+            self.made("virtual-table", &name);
         }
     }
 
-    fn made(&mut self, kind: &'static str, name: String) {
+    fn made(&mut self, kind: &'static str, name: &str) {
         // SQLite's own tables (statistics, sequences) are no tables of the user.
-        if self.objects.len() < OBJECTS && !name.starts_with("sqlite_") {
-            self.objects.entry(name).or_insert((kind, (kind == "table").then_some(0)));
+        if name.starts_with("sqlite_") {
+            return;
+        }
+        self.objects.made(kind, name);
+        if kind == "table" {
+            self.objects.filled(kind, name, Some(0));
         }
     }
 
     fn flush(&mut self) {
         let (key, rows) = std::mem::take(&mut self.filling);
         if let Some((name, _)) = name_and_rest(&key)
-            && let Some((_, Some(sum))) = self.objects.get_mut(&name)
+            && !name.starts_with("sqlite_")
         {
-            *sum += rows;
+            self.objects.filled("table", &name, Some(rows));
         }
     }
 
@@ -172,7 +171,8 @@ impl Sql {
         } else if !complete {
             findings.push("the dump does not end with COMMIT: it was cut off".to_owned());
         }
-        let objects = self.objects.into_iter().map(|(name, (kind, rows))| Object::new(kind, name).rows(rows)).collect();
+        let (objects, more) = self.objects.finish();
+        findings.extend(more);
         Inspection { complete, objects, findings }
     }
 }

@@ -9,7 +9,7 @@
 
 use planb_sdk::{
     Artifact, BackupPlan, Command, Connection, Failure, Mode, Object, Request, RestorePlan, RestoreRequest, Scope,
-    ScratchPlan, SeedPlan, TargetState, Version, path, quote,
+    ScratchPlan, SeedPlan, Version, path, quote,
 };
 
 use crate::describe::INSTALL;
@@ -83,8 +83,8 @@ pub(crate) fn backup(request: &Request) -> Result<BackupPlan, Failure> {
     }
     let file = uri(request.database()?, Open::Existing)?;
     let open = timeout(sqlite().extra().value(file), request)?;
-    let binary = match request.setting("format") {
-        None | Some("" | "sql") => false,
+    let binary = match request.text("format") {
+        None | Some("sql") => false,
         Some("binary") => true,
         Some(other) => {
             return Err(
@@ -129,10 +129,7 @@ pub(crate) fn restore(request: &RestoreRequest) -> Result<RestorePlan, Failure> 
     let inner = &request.request;
     inner.need_tool("sqlite3", INSTALL)?;
     let target = inner.database()?;
-    if request.target == TargetState::Occupied && !request.replace {
-        return Err(Failure::settings(format!("{target} holds data"))
-            .hint("add --replace to replace it, or name a file that does not exist yet"));
-    }
+    request.refuse_occupied()?;
     let safe = inner.tool_version("sqlite3").is_some_and(|found| found >= SAFE);
     let check = || sqlite().value(path(BUILT)).script(CHECK);
     let plan = match request.artifact.format.as_str() {
@@ -152,11 +149,7 @@ pub(crate) fn restore(request: &RestoreRequest) -> Result<RestorePlan, Failure> 
             }
         }
         "binary" => RestorePlan::from_file(check(), BUILT),
-        other => {
-            return Err(Failure::damaged(format!(
-                "the backup's format is {other:?}, which this engine does not write"
-            )));
-        }
+        _ => return Err(request.unknown_format()),
     };
     let replace = timeout(sqlite().value(uri(target, Open::Create)?), inner)?.flag(".restore restored.db");
     Ok(plan.finish(replace))
@@ -174,35 +167,19 @@ pub(crate) fn seed(request: &Request) -> Result<SeedPlan, Failure> {
 
 #[cfg(test)]
 mod tests {
-    use planb_sdk::{FoundTool, Output, Query, Sink, Source, StdoutSource};
+    use planb_sdk::{Query, TargetState, testing};
 
     use super::*;
 
     fn request(file: &str, mode: Mode, settings: &[(&str, &str)]) -> Request {
-        Request {
-            connection: Connection::empty(),
-            scope: Scope::Database(file.to_owned()),
-            mode,
-            native_compression: false,
-            settings: settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
-            extra_args: Vec::new(),
-            tools: vec![FoundTool { id: "sqlite3".to_owned(), version: Some("3.40.1".to_owned()), banner: None }],
-            server_version: None,
-            objects: None,
-            serve_at: None,
-        }
+        let mut request = testing::request(file).mode(mode).tool("sqlite3", "3.40.1");
+        request.connection = Connection::empty();
+        settings.iter().fold(request, |request, (name, value)| request.with_setting(name, value))
     }
 
     fn dump(request: &Request) -> String {
-        match backup(request).map(|plan| plan.source) {
-            Ok(
-                Source::Stdout(StdoutSource { command, .. })
-                | Source::File(Output { command, .. })
-                | Source::Tree(Output { command, .. })
-                | Source::Served(command),
-            ) => command.to_string().replace(FORGOTTEN, "..."),
-            Err(failure) => failure.message,
-        }
+        let plan = backup(request).map(|plan| plan.to_string().replace(FORGOTTEN, "..."));
+        plan.unwrap_or_else(|failure| failure.message)
     }
 
     #[test]
@@ -211,11 +188,13 @@ mod tests {
         let uri = "file:/var/lib/a%20b%3F%23%25%27.db?mode=rw";
         assert_eq!(
             dump(&request(file, Mode::Stream, &[])),
-            format!("sqlite3 -batch -bail [extra] {uri} .timeout 10000 <BEGIN> <...> .dump")
+            format!("stdout sqlite3 -batch -bail [extra] {uri} .timeout 10000 <BEGIN> <...> .dump -> sql .sql\n")
         );
         assert_eq!(
             dump(&request(file, Mode::File, &[("format", "binary"), ("busy-timeout", "5")])),
-            format!("sqlite3 -batch -bail [extra] {uri} .timeout 5 <VACUUM INTO 'backup.db'>")
+            format!(
+                "file {{work}}/backup.db sqlite3 -batch -bail [extra] {uri} .timeout 5 <VACUUM INTO 'backup.db'> -> binary .sqlite3\n"
+            )
         );
         assert!(dump(&request(file, Mode::Stream, &[("format", "binary")])).contains("cannot be streamed"));
         assert!(dump(&request("", Mode::Stream, &[])).contains("path is missing"));
@@ -223,31 +202,20 @@ mod tests {
     }
 
     fn into(format: &str, target: TargetState, replace: bool) -> RestoreRequest {
-        RestoreRequest {
-            request: request("/x.db", Mode::Stream, &[]),
-            artifact: Artifact::new("sql", "application/sql", format),
-            source_scope: Scope::Database("/y.db".to_owned()),
-            source_version: None,
-            objects: Vec::new(),
-            files: Vec::new(),
-            target,
-            replace,
-        }
+        let artifact = Artifact::new("sql", "application/sql", format);
+        RestoreRequest { replace, ..request("/x.db", Mode::Stream, &[]).restore(artifact, target) }
     }
 
     #[test]
     fn restores() {
-        let plan = restore(&into("sql", TargetState::Missing, false)).unwrap();
-        let Sink::Stdin(load) = &plan.sink else { unreachable!("an SQL dump is read from stdin") };
+        let plan = restore(&into("sql", TargetState::Missing, false)).unwrap().to_string();
         assert_eq!(
-            load.to_string(),
-            "sqlite3 -batch -bail -safe -cmd <PRAGMA synchronous=OFF> [extra] {work}/restored.db"
-        );
-        assert!(plan.filter);
-        assert_eq!(plan.finish[0].to_string(), format!("sqlite3 -batch -bail {{work}}/restored.db <{CHECK}>"));
-        assert_eq!(
-            plan.finish[1].to_string(),
-            "sqlite3 -batch -bail file:/x.db?mode=rwc .timeout 10000 .restore restored.db"
+            plan,
+            format!(
+                "filtered stdin sqlite3 -batch -bail -safe -cmd <PRAGMA synchronous=OFF> [extra] {{work}}/restored.db\n\
+                 finish sqlite3 -batch -bail {{work}}/restored.db <{CHECK}>\n\
+                 finish sqlite3 -batch -bail file:/x.db?mode=rwc .timeout 10000 .restore restored.db\n"
+            )
         );
         assert!(restore(&into("sql", TargetState::Occupied, false)).is_err());
         assert!(restore(&into("sql", TargetState::Occupied, true)).is_ok());
@@ -260,5 +228,15 @@ mod tests {
     #[test]
     fn databases_are_not_listed() {
         assert!(crate::query::plan(&request("/x.db", Mode::Stream, &[]), &Query::Databases).is_err());
+    }
+
+    #[test]
+    fn whether_a_database_is_empty() {
+        let query = Query::State(Scope::Database("/x.db".to_owned()));
+        let plan = crate::query::plan(&request("/x.db", Mode::Stream, &[]), &query).unwrap().to_string();
+        assert!(
+            plan.starts_with("ask sqlite3 -batch -bail file:/x.db?mode=rw .timeout 10000 <SELECT CASE WHEN EXISTS"),
+            "{plan}"
+        );
     }
 }

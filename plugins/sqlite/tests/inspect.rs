@@ -2,29 +2,19 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use planb_engine_sqlite::Sqlite;
-use planb_sdk::{Artifact, Connection, Engine, Inspection, Inspector, Mode, Request, Scope};
+use planb_sdk::{Artifact, Engine, Inspection, testing};
+
+type Inspector = <Sqlite as Engine>::Inspector;
+
+fn artifact(format: &str) -> Artifact {
+    Artifact::new("x", "x/x", format)
+}
 
 fn inspect(format: &str, dump: &[u8], chunk: usize) -> Inspection {
-    let request = Request {
-        connection: Connection::empty(),
-        scope: Scope::Database("/x.db".to_owned()),
-        mode: Mode::Stream,
-        native_compression: false,
-        settings: Vec::new(),
-        extra_args: Vec::new(),
-        tools: Vec::new(),
-        server_version: None,
-        objects: None,
-        serve_at: None,
-    };
-    let mut inspector = <Sqlite as Engine>::Inspector::new(&request, &Artifact::new("x", "x/x", format));
-    inspector.open("");
-    dump.chunks(chunk).for_each(|chunk| inspector.feed(chunk));
-    inspector.finish()
+    testing::inspect::<Inspector>(&testing::request("/x.db"), &artifact(format), dump, chunk)
 }
 
 const OBJECTS: &str = "\
-virtual-table fts -
 table fts_config 1
 table fts_content 1
 table fts_data 3
@@ -33,7 +23,8 @@ table fts_idx 1
 table movies 3
 table odd \"n 2
 table seq 1
-view v -";
+view v -
+virtual-table fts -";
 
 #[test]
 fn sql() {
@@ -48,10 +39,9 @@ fn sql() {
     for chunk in [1, 2, 3, 7, 64, 65536] {
         assert_eq!(inspect("sql", dump, chunk), whole, "chunks of {chunk}");
     }
-    for end in 0..dump.len() {
-        let cut = inspect("sql", &dump[..end], 65536);
-        assert!(!cut.complete && !cut.findings.is_empty(), "cut at {end}");
-    }
+    testing::inspect_cut_anywhere::<Inspector>(&testing::request("/x.db"), &artifact("sql"), dump);
+    // Nor is the line's end missing.
+    assert!(!inspect("sql", &dump[..dump.len() - 1], 65536).complete);
 }
 
 #[test]
@@ -71,9 +61,7 @@ fn binary() {
     for chunk in [1, 3, 64, 65536] {
         assert!(inspect("binary", &file, chunk).complete);
     }
-    for end in 0..file.len() {
-        assert!(!inspect("binary", &file[..end], 65536).complete);
-    }
+    testing::inspect_cut_anywhere::<Inspector>(&testing::request("/x.db"), &artifact("binary"), &file);
     file[0] = b'x';
     assert!(!inspect("binary", &file, 64).complete);
 }

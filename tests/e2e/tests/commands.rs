@@ -306,6 +306,7 @@ fn the_life_of_a_backup_as_json() {
           {
             "created_at": "[time]",
             "database": "[folder]/app.db",
+            "drill": null,
             "engine": "sqlite",
             "id": "[id]",
             "key": "app-[stamp].sql.zst",

@@ -95,6 +95,42 @@ fn postgres_18() {
     skip!(postgres(Version::V18));
 }
 
+/// A server from the system's packages; `ways`: those in which a backup has to have come back.
+#[track_caller]
+fn packaged(name: &str, packages: &[&str], not_run: &[&str], ways: &[&str]) {
+    skip!(provision::apt(packages));
+    let report = passes(name, &[], not_run);
+    let trips = round_trips(&report);
+    for way in ways {
+        assert!(trips.contains(way), "{name}: {way}: {trips:?}");
+    }
+}
+
+#[test]
+fn etcd() {
+    packaged("etcd", &["etcd-server", "etcd-client"], &["databases"], &["file"]);
+}
+
+#[test]
+fn openldap() {
+    packaged("openldap", &["slapd", "ldap-utils"], &["databases", "version", "size"], &["stream", "file"]);
+}
+
+#[test]
+fn firebird() {
+    packaged("firebird", &["firebird3.0-server", "firebird3.0-utils"], &["databases"], &["stream", "file"]);
+}
+
+#[test]
+fn influxdb() {
+    packaged("influxdb", &["influxdb", "influxdb-client"], &["size"], &["directory", "tar"]);
+}
+
+#[test]
+fn clickhouse() {
+    packaged("clickhouse", &["clickhouse-server", "clickhouse-client"], &[], &["tar", "directory", "stream"]);
+}
+
 /// The engine with this fault planted.
 fn with_fault(fault: &str) -> (TempDir, PathBuf) {
     const MARK: &[u8] = b"planb-planted-fault:";

@@ -109,8 +109,8 @@ fn a_session_from_backup_to_restore() {
     ");
     assert_snapshot!(s.shown(&["list", "--from", &store]), @r"
     $ planb list --from file://[folder]/backups
-    ID        CREATED                  ENGINE  DATABASE  SERVER  SIZE   STORED  KEY
-    [id8]  [time]  sqlite  [folder]/app.db  -       392 B  [size]  app-[stamp].sql.zst
+    ID        CREATED                  ENGINE  DATABASE  SERVER  DRILL  SIZE   STORED  KEY
+    [id8]  [time]  sqlite  [folder]/app.db  -       -      392 B  [size]  app-[stamp].sql.zst
     ");
     assert_snapshot!(s.shown(&["show", "latest", "--from", &store]), @r"
     $ planb show latest --from file://[folder]/backups

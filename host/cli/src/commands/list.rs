@@ -27,13 +27,14 @@ pub(crate) async fn run(args: &ListArgs, printer: Printer) -> Result<Exit, Repor
                     m.engine.clone(),
                     m.database.clone(),
                     m.server.clone().unwrap_or_else(|| "-".to_owned()),
+                    drilled(entry),
                     bytes(m.plain_bytes),
                     bytes(m.stored_bytes),
                     artifact_key(entry),
                 ]
             })
             .collect();
-        table(&["ID", "CREATED", "ENGINE", "DATABASE", "SERVER", "SIZE", "STORED", "KEY"], &rows)
+        table(&["ID", "CREATED", "ENGINE", "DATABASE", "SERVER", "DRILL", "SIZE", "STORED", "KEY"], &rows)
     };
     let json = || {
         let all: Vec<_> = catalogue
@@ -52,6 +53,7 @@ pub(crate) async fn run(args: &ListArgs, printer: Printer) -> Result<Exit, Repor
                     "plain_bytes": m.plain_bytes,
                     "stored_bytes": m.stored_bytes,
                     "status": "success",
+                    "drill": entry.drill,
                     "labels": m.labels,
                 })
             })
@@ -67,6 +69,14 @@ pub(crate) async fn run(args: &ListArgs, printer: Printer) -> Result<Exit, Repor
         }
     }
     Ok(Exit::Done)
+}
+
+/// How and when its newest drill ended.
+fn drilled(entry: &planb_store::Entry) -> String {
+    entry.drill.as_ref().map_or_else(
+        || "-".to_owned(),
+        |drill| format!("{} {}", if drill.ok { "ok" } else { "FAILED" }, drill.at.strftime("%Y-%m-%d")),
+    )
 }
 
 /// The key of a backup's first object, or the folder of its objects.

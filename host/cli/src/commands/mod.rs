@@ -1,6 +1,7 @@
 //! The commands: each resolves its settings, calls the house below, and prints.
 
 pub(crate) mod databases;
+pub(crate) mod drill;
 pub(crate) mod list;
 pub(crate) mod plugin;
 pub(crate) mod plugin_test;

@@ -1,6 +1,9 @@
 //! `planb plugin test`: the conformance suite.
 
-use planb_pipeline::Timeouts;
+use std::sync::Arc;
+
+use planb_pipeline::{Stop, Timeouts};
+use planb_plugin::Plugin;
 use planb_proof::{Check, Lab, LabSpec, Live, Outcome, Place, SuiteReport, test_plugin};
 use serde_json::json;
 
@@ -9,7 +12,7 @@ use crate::exit::Exit;
 use crate::logging;
 use crate::printer::{Printer, duration, table};
 use crate::report::Report;
-use crate::settings::Database;
+use crate::settings::{Database, workshop};
 use crate::signals;
 
 pub(crate) async fn run(global: &Global, args: PluginTestArgs, printer: Printer) -> Result<Exit, Report> {
@@ -35,17 +38,7 @@ pub(crate) async fn run(global: &Global, args: PluginTestArgs, printer: Printer)
         }
         None => None,
     };
-    let spec = crate::settings::workshop(global, &db(None), &plugin)?;
-    let spec = LabSpec {
-        shim: spec.shim,
-        work_base: spec.work_base,
-        search: spec.search,
-        grants: spec.grants,
-        inherited: spec.inherited,
-        hide: logging::hide,
-        timeouts: Timeouts::default(),
-    };
-    let mut lab = Lab { plugin: &plugin, spec, stop };
+    let mut lab = lab(global, &db(None), &plugin, stop)?;
     let mut tell = |check: &Check| {
         if Printer::interactive() {
             Printer::note(&line(check));
@@ -68,7 +61,22 @@ pub(crate) async fn run(global: &Global, args: PluginTestArgs, printer: Printer)
     Ok(exit)
 }
 
-async fn place(global: &Global, args: &DbArgs) -> Result<Place, Report> {
+/// A plugin with the tools of this machine.
+pub(crate) fn lab<'p>(global: &Global, args: &DbArgs, plugin: &'p Plugin, stop: Arc<Stop>) -> Result<Lab<'p>, Report> {
+    let workshop = workshop(global, args, plugin)?;
+    let spec = LabSpec {
+        shim: workshop.shim,
+        work_base: workshop.work_base,
+        search: workshop.search,
+        grants: workshop.grants,
+        inherited: workshop.inherited,
+        hide: logging::hide,
+        timeouts: Timeouts::default(),
+    };
+    Ok(Lab::new(plugin, spec, stop))
+}
+
+pub(crate) async fn place(global: &Global, args: &DbArgs) -> Result<Place, Report> {
     let database = Database::resolve(global, args, None).await?;
     let scope = match &database.database {
         Some(name) => planb_model::engine::Scope::Database(name.clone()),

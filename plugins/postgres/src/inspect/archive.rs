@@ -29,8 +29,17 @@ pub(crate) struct Head {
     offset_size: usize,
     /// 1: custom, 3: tar, 5: directory (pg_backup_archiver.h, ArchiveFormat).
     pub(crate) format: u8,
-    pub(crate) compressed: bool,
+    pub(crate) compression: Compression,
     entries: u64,
+}
+
+/// How the data of an archive is compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Compression {
+    None,
+    Zlib,
+    /// LZ4 or zstd.
+    Other,
 }
 
 /// What is kept of an entry.
@@ -160,7 +169,13 @@ impl<'a> Cursor<'a> {
             return Err(Stop::Bad("its head is damaged".to_owned()));
         }
         let format = self.byte()?;
-        let compressed = if minor >= 15 { self.byte()? != 0 } else { self.int(int_size)? != 0 };
+        // Since 1.15 the algorithm (compression.h, pg_compress_algorithm), before that the level of zlib, which may be -1.
+        let compression = if minor >= 15 { i64::from(self.byte()?) } else { self.int(int_size)?.abs().min(1) };
+        let compression = match compression {
+            0 => Compression::None,
+            1 => Compression::Zlib,
+            _ => Compression::Other,
+        };
         for _ in 0..7 {
             self.int(int_size)?;
         }
@@ -168,7 +183,7 @@ impl<'a> Cursor<'a> {
             self.text(int_size)?;
         }
         let entries = u64::try_from(self.int(int_size)?).map_err(|_| Stop::Bad("its head is damaged".to_owned()))?;
-        Ok(Head { minor, int_size, offset_size, format, compressed, entries })
+        Ok(Head { minor, int_size, offset_size, format, compression, entries })
     }
 
     fn entry(&mut self, head: Head) -> Result<Entry, Stop> {

@@ -8,8 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use memchr::memchr_iter;
 use planb_sdk::Inspection;
 
-use super::Objects;
-use super::archive::{self, Entry, Head, Reader, What};
+use super::Contents;
+use super::archive::{self, Compression, Entry, Head, Reader, What};
+use super::packed::Inflate;
 
 const BLOCK_DATA: u8 = 1;
 const BLOCK_LARGE_OBJECTS: u8 = 3;
@@ -39,7 +40,7 @@ pub(crate) struct Custom {
     reader: Reader,
     at: At,
     head: Option<Head>,
-    objects: Objects,
+    objects: Contents,
     /// The entries that have a block of data, and the tables that their rows are of.
     tables: BTreeMap<i64, Option<String>>,
     expected: BTreeSet<i64>,
@@ -49,6 +50,7 @@ pub(crate) struct Custom {
     id: i64,
     rows: u64,
     end: [u8; 5],
+    inflate: Option<Inflate>,
     findings: Vec<String>,
 }
 
@@ -58,7 +60,7 @@ impl Custom {
             reader: Reader::new(),
             at: At::Contents,
             head: None,
-            objects: Objects::default(),
+            objects: Contents::default(),
             tables: BTreeMap::new(),
             expected: BTreeSet::new(),
             seen: 0,
@@ -66,6 +68,7 @@ impl Custom {
             id: 0,
             rows: 0,
             end: [0; 5],
+            inflate: None,
             findings: Vec::new(),
         }
     }
@@ -85,7 +88,7 @@ impl Custom {
                 expected.insert(id);
             }
             match what {
-                What::Makes(kind, name) => objects.made(kind, name),
+                What::Makes(kind, name) => objects.made(kind, &name),
                 What::Rows { table, .. } if has_data => {
                     tables.insert(id, table);
                 }
@@ -149,9 +152,8 @@ impl Custom {
                     let count = rest.len().min(usize::try_from(left).unwrap_or(usize::MAX));
                     let (bytes, after) = rest.split_at(count);
                     rest = after;
-                    if !large && !head.compressed {
-                        self.rows += memchr_iter(b'\n', bytes).count() as u64;
-                        keep_end(&mut self.end, bytes);
+                    if !large {
+                        self.rows(head.compression, bytes);
                     }
                     let left = left - count as u64;
                     self.at =
@@ -162,12 +164,33 @@ impl Custom {
         }
     }
 
+    /// Bytes of the rows of a table.
+    fn rows(&mut self, compression: Compression, bytes: &[u8]) {
+        let Self { rows, end, inflate, .. } = self;
+        let mut count = |bytes: &[u8]| {
+            *rows += memchr_iter(b'\n', bytes).count() as u64;
+            keep_end(end, bytes);
+        };
+        match (compression, inflate) {
+            (Compression::None, _) => count(bytes),
+            (Compression::Zlib, Some(inflate)) => {
+                let after = inflate.feed(bytes, count);
+                inflate.broken |= !after.is_empty();
+            }
+            (Compression::Zlib, None) | (Compression::Other, _) => {}
+        }
+    }
+
     fn integer(&mut self, integer: Integer, value: i64) {
         match integer {
             Integer::Id { large } => {
                 self.id = value;
                 self.rows = 0;
                 self.end = [0; 5];
+                // Rows as INSERT statements are not counted here.
+                let counted = self.tables.get(&value).is_some_and(Option::is_some);
+                let zlib = self.head.is_some_and(|head| head.compression == Compression::Zlib);
+                self.inflate = (zlib && counted && !large).then(Inflate::zlib);
                 self.at = At::Integer(if large { Integer::Oid } else { Integer::Length { large } });
                 if !self.expected.remove(&value) {
                     self.broken("it holds data that its table of contents does not name".to_owned());
@@ -195,9 +218,11 @@ impl Custom {
         let Some(Some(table)) = self.tables.remove(&self.id) else {
             return;
         };
-        if self.head.is_some_and(|head| head.compressed) {
+        let compression = self.head.map_or(Compression::None, |head| head.compression);
+        let unpacked = self.inflate.take().is_none_or(|inflate| inflate.done && !inflate.broken);
+        if compression == Compression::Other {
             self.objects.filled(&table, None);
-        } else if self.end == *END_OF_ROWS {
+        } else if unpacked && self.end == *END_OF_ROWS {
             self.objects.filled(&table, Some(self.rows - 3));
         } else {
             self.objects.filled(&table, None);

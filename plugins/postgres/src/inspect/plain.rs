@@ -2,7 +2,7 @@
 
 use planb_sdk::Inspection;
 
-use super::Objects;
+use super::Contents;
 use crate::names::{self, Touch};
 use crate::scan::{Event, Scanner};
 
@@ -16,7 +16,7 @@ const TAIL: usize = 1024;
 pub(crate) struct Plain {
     scanner: Scanner,
     end: &'static [u8],
-    objects: Objects,
+    objects: Contents,
     /// The table whose rows are passing.
     filling: Option<String>,
     /// What came after the end mark, byte for byte. None: it was not seen, or a statement came after it.
@@ -40,7 +40,7 @@ impl Plain {
         Self {
             scanner: Scanner::new(),
             end,
-            objects: Objects::default(),
+            objects: Contents::default(),
             filling: None,
             tail: None,
             restrict: None,
@@ -85,7 +85,7 @@ impl Plain {
         let rows = self.scanner.take_rows();
         // Nearly all statements of a dump with --inserts are these: no name is copied for them.
         match names::touched(self.scanner.head()) {
-            Touch::Makes(kind, name) => self.objects.made(kind, name),
+            Touch::Makes(kind, name) => self.objects.made(kind, &name),
             Touch::Fills(name) if rows > 0 => self.objects.filled(&name, Some(rows)),
             Touch::Fills(name) => self.filling = Some(name),
             Touch::LargeObject => self.objects.large_objects(1),
