@@ -144,6 +144,11 @@ impl Scanner {
         self.lex == Lex::Copy
     }
 
+    /// Whether the next byte is the first of a statement, and strings have no backslashes that escape.
+    pub(crate) fn between_statements(&self) -> bool {
+        self.lex == Lex::Normal && self.ended && self.parens == 0 && self.begins == 0 && !self.backslashes
+    }
+
     /// Reads until something ends. Returns how many bytes were read, and what has ended; none: all was read.
     pub(crate) fn next(&mut self, input: &[u8]) -> (usize, Option<Event>) {
         let mut at = 0;
