@@ -43,7 +43,10 @@ pub(crate) fn server(ports: &[u16]) -> Result<ScratchPlan, Failure> {
     connection.port = Some(port);
     Ok(ScratchPlan::server(server, connection, Scope::Database("postgres".to_owned()))
         .file(PrivateFile::new(PASSWORD).secret(Secret::raw("password")).text("\n"))
-        .prepare(init))
+        .prepare(init)
+        // A throw-away server has none of the source's roles.
+        .setting("no-owner", "true")
+        .setting("no-privileges", "true"))
 }
 
 pub(crate) fn seed(request: &Request) -> Result<SeedPlan, Failure> {
