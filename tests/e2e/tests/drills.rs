@@ -83,6 +83,12 @@ fn postgres_in_a_server_of_its_own() {
     let server =
         skip!(Postgres::start(Version::V15, Options { password: Some("s3cret".to_owned()), ..Options::default() }));
     server.create_database("orders");
+    // Roles are the server's, and a throw-away server has none of them.
+    server.psql("orders", "CREATE ROLE clerk; CREATE ROLE \"odd clerk\"");
+    server.psql(
+        "orders",
+        "CREATE TABLE owned (a int); ALTER TABLE owned OWNER TO clerk; GRANT SELECT ON owned TO \"odd clerk\"",
+    );
     server.psql(
         "orders",
         "CREATE TABLE t AS SELECT g AS a FROM generate_series(1, 1000) g; CREATE VIEW v AS SELECT a FROM t",
