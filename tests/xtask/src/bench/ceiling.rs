@@ -28,7 +28,7 @@ pub(crate) fn ceiling(mib: u64) -> Done {
     let file = folder.path().join("bytes");
     rows(&file).map_err(|error| error.to_string())?;
     let times = (mib << 20) / PIECE;
-    let planb_run = |compress: &str, times: u64| -> Done<Timed> {
+    let planb_with = |compress: &str, times: u64, more: &[&str]| -> Done<Timed> {
         let store = folder.path().join("store");
         let mut command = Command::new(&planb);
         command
@@ -38,12 +38,14 @@ pub(crate) fn ceiling(mib: u64) -> Done {
             .arg(&file)
             .arg("--to")
             .arg(&store)
+            .args(more)
             .env("LOG_LEVEL", "error")
             .stdout(Stdio::null());
         let timed = measure(command);
         let _ = std::fs::remove_dir_all(&store);
         timed
     };
+    let planb_run = |compress: &str, times: u64| planb_with(compress, times, &[]);
     let shell = |pipe: &str| -> Done<Timed> {
         let artifact = folder.path().join("artifact");
         let mut command = Command::new("bash");
@@ -61,6 +63,7 @@ pub(crate) fn ceiling(mib: u64) -> Done {
     let (none, tee) = pair(|| planb_run("none", times), || shell("tee ARTIFACT | openssl dgst -sha256"))?;
     let (zstd, zstd_shell) =
         pair(|| planb_run("zstd", times), || shell("tee >(openssl dgst -sha256 >&2) | zstd -q -3 -T0 -o ARTIFACT -f"))?;
+    let (seeing, blind) = pair(|| planb_run("zstd", 8), || planb_with("zstd", 8, &["--option", "inspect=false"]))?;
     let small = PIECE * 4;
     let (none_small, zstd_small) = pair(|| planb_run("none", 4), || planb_run("zstd", 4))?;
     machine();
@@ -69,6 +72,8 @@ pub(crate) fn ceiling(mib: u64) -> Done {
     println!("{}", Row::new("`tool \\| tee artifact \\| openssl dgst -sha256`", &tee).of_bytes(bytes));
     println!("{}", Row::new("planb, zstd (digests and inspection)", &zstd).of_bytes(bytes));
     println!("{}", Row::new("`tool \\| tee >(openssl dgst) \\| zstd -3 -T0`", &zstd_shell).of_bytes(bytes));
+    println!("{}", Row::new("planb, zstd, 2 GiB", &seeing).of_bytes(PIECE * 8));
+    println!("{}", Row::new("planb, zstd, 2 GiB, the inspector looks at nothing", &blind).of_bytes(PIECE * 8));
     println!("{}", Row::new("planb, none, 1 GiB", &none_small).of_bytes(small));
     println!("{}", Row::new("planb, zstd, 1 GiB", &zstd_small).of_bytes(small));
     Ok(())
