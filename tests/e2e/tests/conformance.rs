@@ -2,13 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, missing_docs, reason = "tests")]
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use planb_harness::postgres::Version;
-use planb_harness::{Planb, Skip, provision, skip, workspace};
+use planb_harness::{Planb, Skip, faulty_engine, provision, skip};
 use serde_json::Value;
-use tempfile::TempDir;
 
 /// Runs the suite; gives its report.
 fn report(plugin: &Path, tools: &[PathBuf], allow: &[&str]) -> (i32, Value) {
@@ -131,25 +129,9 @@ fn clickhouse() {
     packaged("clickhouse", &["clickhouse-server", "clickhouse-client"], &[], &["tar", "directory", "stream"]);
 }
 
-/// The engine with this fault planted.
-fn with_fault(fault: &str) -> (TempDir, PathBuf) {
-    const MARK: &[u8] = b"planb-planted-fault:";
-    const ROOM: usize = 44;
-    let built = workspace().join("target/wasm32-wasip2/plugin/planb_faulty_engine.wasm");
-    let mut bytes =
-        fs::read(&built).unwrap_or_else(|error| panic!("{}: {error}; cargo xtask test builds it", built.display()));
-    let at = bytes.windows(MARK.len()).position(|window| window == MARK).expect("the mark") + MARK.len();
-    bytes[at..at + ROOM].fill(b'-');
-    bytes[at..at + fault.len()].copy_from_slice(fault.as_bytes());
-    let folder = TempDir::new().expect("a folder");
-    let path = folder.path().join("notes.wasm");
-    fs::write(&path, bytes).expect("the plugin");
-    (folder, path)
-}
-
 #[test]
 fn an_engine_without_a_fault_passes() {
-    let (_folder, plugin) = with_fault("");
+    let (_folder, plugin) = faulty_engine("");
     let (code, report) = report(&plugin, &[], &["cat", "tee"]);
     assert_eq!((code, failed(&report)), (0, Vec::new()));
 }
@@ -175,7 +157,7 @@ const FAULTS: [(&str, &str, &str, &str); 14] = [
 #[test]
 fn each_planted_fault_is_found_and_explained() {
     for (fault, name, detail, rule) in FAULTS {
-        let (_folder, plugin) = with_fault(fault);
+        let (_folder, plugin) = faulty_engine(fault);
         let (code, report) = report(
             &plugin,
             &[],
@@ -200,7 +182,7 @@ fn declares(fault: &str, tool: &str) -> bool {
 
 #[test]
 fn a_person_reads_a_table() {
-    let (_folder, plugin) = with_fault("miscounts");
+    let (_folder, plugin) = faulty_engine("miscounts");
     let output =
         Planb::new().args(["plugin", "test"]).arg(&plugin).args(["--allow-tool", "cat", "--allow-tool", "tee"]).run();
     let output = output.expect_code(4);

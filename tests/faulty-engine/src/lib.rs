@@ -67,6 +67,7 @@ impl Engine for Notes {
     }
 
     fn plan_backup(request: &Request) -> Result<BackupPlan, Failure> {
+        attack();
         let mut cat = Command::tool("cat").value(request.database()?);
         if has("value-becomes-option")
             && let Some(comment) = request.text("comment")
@@ -78,6 +79,12 @@ impl Engine for Notes {
         }
         assert!(!has("trap") || !request.database()?.contains('\''), "a name with a quote");
         let mut plan = BackupPlan::stdout(cat, Artifact::new("txt", "text/plain", "notes"));
+        if has("floods") {
+            plan = plan.warning("x".repeat(100 << 20));
+        }
+        if has("steers-the-terminal") {
+            plan = plan.warning("\u{1b}[2Jall is well");
+        }
         if has("other-plan-each-time") {
             plan = plan.warning(format!("plan number {}", ASKED.fetch_add(1, Ordering::Relaxed)));
         }
@@ -150,6 +157,33 @@ impl Engine for Notes {
         let holds = [Object::new("kind", "actor").rows(3), Object::new("kind", "movie").rows(3)];
         Ok(SeedPlan::new(holds).command(seed_of(request.database()?, SEED)))
     }
+}
+
+/// What a plugin could try against the host itself.
+fn attack() {
+    if has("computes-for-ever") {
+        let mut n = 0_u64;
+        while black_box(n) != u64::MAX {
+            n = n.wrapping_add(2);
+        }
+    }
+    if has("eats-memory") {
+        let mut all = Vec::new();
+        loop {
+            all.push(black_box(vec![1_u8; 1 << 20]));
+        }
+    }
+    if has("recurses") {
+        black_box(deeper(black_box(1)));
+    }
+    if has("aborts") {
+        std::process::abort();
+    }
+}
+
+#[expect(unconditional_recursion, reason = "what it is for")]
+fn deeper(n: u64) -> u64 {
+    black_box([n; 64]).iter().sum::<u64>() + deeper(black_box(n + 1))
 }
 
 fn seed_of(file: &str, text: &str) -> Command {

@@ -13,12 +13,14 @@
     reason = "test support: it starts programs itself, and fails a test by panicking"
 )]
 
+mod faulty;
 pub mod planb;
 pub mod postgres;
 pub mod provision;
 pub mod skip;
 pub mod stores;
 
+pub use faulty::faulty_engine;
 pub use planb::{Output, Planb, Running};
 pub use skip::Skip;
 
