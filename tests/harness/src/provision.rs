@@ -49,6 +49,13 @@ pub fn all() -> Vec<(&'static str, Result<(), Skip>)> {
         ("openssl", apt(&["openssl"])),
         ("age and zstd", apt(&["age", "zstd"])),
         ("PostgreSQL 15", apt(&["postgresql-15"])),
+        ("MySQL 9.7", done(mysql())),
+        ("MariaDB 10.11", apt(&["mariadb-server", "mariadb-client"])),
+        ("MariaDB 11.8", done(mariadb_11())),
+        ("Redis 7.0", apt(&["redis-server", "redis-tools"])),
+        ("Redis 8.0", done(redis_8())),
+        ("Valkey 8.1", done(valkey())),
+        ("Memcached", apt(&["memcached", "socat"])),
         ("etcd", apt(&["etcd-server", "etcd-client"])),
         ("OpenLDAP", apt(&["slapd", "ldap-utils"])),
         ("Firebird", apt(&["firebird3.0-server", "firebird3.0-utils"])),
@@ -284,6 +291,81 @@ pub(crate) fn unroot(root: &Path, programs: &Path) -> Result<(), Skip> {
         .args(&files);
     run(&mut command).map_err(failed)?;
     fs::write(&marker, here).map_err(|error| failed(error.to_string()))
+}
+
+/// Programs of a root folder, to be run outside it by that root's own loader and libraries: the folder of their wrappers. `name`
+/// tells several sets of one root apart.
+pub fn wrapped(root: &Path, name: &str, programs: &[&str]) -> Result<PathBuf, Skip> {
+    let folder = root.join("wrapped").join(name);
+    let failed = |why: std::io::Error| Skip::new(folder.display().to_string(), why.to_string());
+    let _lock = lock("wrapped")?;
+    fs::create_dir_all(&folder).map_err(failed)?;
+    for program in programs {
+        let file = root.join(program);
+        if !file.exists() {
+            return Err(Skip::new(*program, format!("not in {}", root.display())));
+        }
+        let lib = root.join("usr/lib/x86_64-linux-gnu");
+        let script = format!(
+            "#!/bin/sh\nexec {lib}/ld-linux-x86-64.so.2 --argv0 {file} --library-path {lib}:{lib}/mysql:{private} {file} \"$@\"\n",
+            lib = lib.display(),
+            file = file.display(),
+            private = root.join("usr/lib/mysql/private").display(),
+        );
+        script_at(&folder.join(file.file_name().unwrap_or_default()), &script).map_err(failed)?;
+    }
+    // Others than root run servers from here.
+    readable(root).map_err(|why| Skip::new(folder.display().to_string(), why))?;
+    Ok(folder)
+}
+
+fn script_at(path: &Path, script: &str) -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    // One that is being run cannot be written to, and need not be.
+    if fs::read_to_string(path).is_ok_and(|there| there == script) {
+        return Ok(());
+    }
+    fs::write(path, script)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755))
+}
+
+/// MySQL 9.7: the folder of its programs.
+pub fn mysql() -> Result<PathBuf, Skip> {
+    let root = rootfs("sid", &["mysql-server", "mysql-client"])?;
+    wrapped(&root, "mysql", &["usr/bin/mysql", "usr/bin/mysqldump", "usr/sbin/mysqld"])
+}
+
+/// MariaDB 11.8: the folder of its programs.
+pub fn mariadb_11() -> Result<PathBuf, Skip> {
+    let root = rootfs("trixie", &["mariadb-server", "mariadb-client"])?;
+    let programs = wrapped(&root, "mariadb", &["usr/bin/mariadb", "usr/bin/mariadb-dump", "usr/sbin/mariadbd"])?;
+    // Its script for a new data directory looks for its own programs below one folder.
+    let failed = |why: std::io::Error| Skip::new("mariadb-install-db", why.to_string());
+    let tools = wrapped(&root, "mariadb-base/bin", &["usr/bin/my_print_defaults", "usr/bin/resolveip"])?;
+    wrapped(&root, "mariadb-base/sbin", &["usr/sbin/mariadbd"])?;
+    let base = tools.parent().unwrap_or(&root);
+    if !base.join("share").exists() {
+        std::os::unix::fs::symlink(root.join("usr/share"), base.join("share")).map_err(failed)?;
+    }
+    let script = format!(
+        "#!/bin/sh\nexec sh {} \"$@\" --basedir={}\n",
+        root.join("usr/bin/mariadb-install-db").display(),
+        base.display()
+    );
+    script_at(&programs.join("mariadb-install-db"), &script).map_err(failed)?;
+    Ok(programs)
+}
+
+/// Redis 8.0: the folder of its programs.
+pub fn redis_8() -> Result<PathBuf, Skip> {
+    let root = rootfs("trixie", &["redis-server"])?;
+    wrapped(&root, "redis", &["usr/bin/redis-server", "usr/bin/redis-cli"])
+}
+
+/// Valkey 8.1: the folder of its programs.
+pub fn valkey() -> Result<PathBuf, Skip> {
+    let root = rootfs("trixie", &["valkey-server"])?;
+    wrapped(&root, "valkey", &["usr/bin/valkey-server", "usr/bin/valkey-cli"])
 }
 
 /// Waits for, and holds, the lock on one thing; the kernel lets it go with this process.

@@ -8,6 +8,8 @@ use crate::{connect, quote};
 
 /// A dump that makes what it fills, or nothing but makes.
 pub const SQL: &str = "sql";
+/// The same of a whole server, with the database mysql.
+pub const SERVER: &str = "server";
 /// A dump of rows alone.
 pub const DATA: &str = "data";
 /// A dump of accounts.
@@ -35,7 +37,7 @@ fn database<F: Family>(request: &Request, name: &str) -> Result<BackupPlan, Fail
     for table in tables {
         dump = dump.value(table);
     }
-    source::<F>(request, dump)
+    source::<F>(request, dump, SQL)
 }
 
 fn all<F: Family>(request: &Request) -> Result<BackupPlan, Failure> {
@@ -44,13 +46,16 @@ fn all<F: Family>(request: &Request) -> Result<BackupPlan, Failure> {
     let dump = options::<F>(request, None)?;
     if !databases.is_empty() {
         let dump = databases.into_iter().fold(dump.flag("--databases"), |dump, name| dump.value(name));
-        return source::<F>(request, dump);
+        return source::<F>(request, dump, SQL);
     }
     // FLUSH PRIVILEGES lets a server that was restored into know its new accounts.
     let system = settings::unless_off(request, "system-tables")?;
     let dump = dump.flag("--all-databases");
-    let dump = if system { dump.flag("--flush-privileges") } else { without_system::<F>(dump) };
-    source::<F>(request, dump)
+    if system {
+        source::<F>(request, dump.flag("--flush-privileges"), SERVER)
+    } else {
+        source::<F>(request, without_system::<F>(dump), SQL)
+    }
 }
 
 /// Leaves out the database mysql. mysqldump has no option for it, but leaves out tables: those of versions 5.7 to 9.7 are named here.
@@ -172,8 +177,8 @@ fn extra(args: &[String]) -> Result<(), Failure> {
     }
 }
 
-fn source<F: Family>(request: &Request, dump: Command) -> Result<BackupPlan, Failure> {
-    let format = if request.toggle("data-only")? { DATA } else { SQL };
+fn source<F: Family>(request: &Request, dump: Command, format: &str) -> Result<BackupPlan, Failure> {
+    let format = if request.toggle("data-only")? { DATA } else { format };
     let artifact = Artifact::new("sql", "application/sql", format);
     // A word that the user adds is a table, and not the database.
     let dump = dump.extra();

@@ -51,7 +51,7 @@ pub fn dump<F: Family>(request: &Request) -> Result<Command, Failure> {
 /// machine (`--local-infile=0`), with comments in routines, and with an end where the connection ends. At the first error it
 /// ends of itself.
 pub fn client<F: Family>(request: &Request) -> Result<Command, Failure> {
-    Ok(tool::<F>(F::CLIENT, request)?
+    Ok(F::client(tool::<F>(F::CLIENT, request)?)
         .flag("--connect-timeout=10")
         .flag("--default-character-set=utf8mb4")
         .flag(PACKET)

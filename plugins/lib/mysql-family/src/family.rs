@@ -23,6 +23,8 @@ pub trait Family: 'static {
 
     /// Adds the options for encryption and authentication.
     fn secure(command: Command, request: &Request) -> Result<Command, Failure>;
+    /// Adds the options that only its client has.
+    fn client(command: Command) -> Command;
     /// Adds the options that only its dump tool has.
     fn dump(command: Command, request: &Request) -> Result<Command, Failure>;
     /// How the accounts are dumped.

@@ -5,14 +5,12 @@
 
 use planb_sdk::{Failure, Filter, RestoreRequest, Scope};
 
-use crate::inspect::END;
+use crate::inspect::{END, SYSTEM};
 use crate::names::{Touch, touched};
 use crate::scan::{Event, Scanner};
 
 /// A statement is held until it is known what becomes of it. Of larger ones the beginning decides.
 const HELD: usize = 256 * 1024;
-/// The database of the server itself.
-const SYSTEM: &str = "mysql";
 const DEFINED: [&str; 7] = ["view", "procedure", "function", "trigger", "event", "package", "package-body"];
 
 /// The filter for dumps of statements.

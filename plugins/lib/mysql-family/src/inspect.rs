@@ -12,6 +12,8 @@ const ROWS: &[u8] = b"-- Dumping data for table ";
 /// Comments that tell of something that could not be dumped (dump_routines_for_db, get_view_structure).
 const TROUBLE: [&[u8]; 2] = [b"-- insufficient privileges to ", b"-- failed on view "];
 const FINDINGS: usize = 20;
+/// The database of the server itself.
+pub(crate) const SYSTEM: &str = "mysql";
 
 /// The inspector for dumps of statements.
 #[derive(Debug)]
@@ -20,6 +22,8 @@ pub struct SqlInspector {
     objects: Objects,
     /// Names come with their database: the dump may hold several.
     several: bool,
+    /// What is in the database mysql is the server's, and not told of: an inventory does not count it either.
+    without_system: bool,
     database: Option<String>,
     /// The table of the last rows, by the head of its INSERT, and how many: rows of a table come together.
     filling: Filling,
@@ -42,6 +46,7 @@ impl Inspector for SqlInspector {
             scanner: Scanner::default(),
             objects: Objects::default(),
             several: request.scope == Scope::All,
+            without_system: request.list("databases").is_empty(),
             database: None,
             filling: Filling::default(),
             ended: false,
@@ -92,8 +97,9 @@ impl SqlInspector {
             // Old tools make a table in the place of a view for a while, in a comment.
             Touch::Makes("table", _) if self.scanner.began_executable() => {}
             Touch::Makes(kind, name) => {
-                let name = self.name(name);
-                self.objects.made(kind, &name);
+                if let Some(name) = self.name(name) {
+                    self.objects.made(kind, &name);
+                }
             }
             Touch::Uses(name) => {
                 self.flush();
@@ -101,10 +107,10 @@ impl SqlInspector {
             }
             Touch::MakesDatabase(name) => {
                 self.flush();
-                if self.several {
-                    self.objects.made("database", &name);
-                }
                 self.database = Some(name);
+                if let Some(name) = self.database.as_ref().filter(|_| self.several && !self.in_system()) {
+                    self.objects.made("database", name);
+                }
             }
             Touch::Fills(_) | Touch::DropsDatabase(_) | Touch::Other => {}
         }
@@ -119,7 +125,7 @@ impl SqlInspector {
         let head = head.to_vec();
         self.flush();
         if let Touch::Fills(name) = touched(&head) {
-            self.filling = Filling { head, table: Some(self.name(name)), rows: 0 };
+            self.filling = Filling { head, table: self.name(name), rows: 0 };
         }
     }
 
@@ -130,8 +136,9 @@ impl SqlInspector {
         } else if let Some(table) = comment.strip_prefix(ROWS) {
             // From here on it is known how many rows it has, if only that it has none.
             let statement = [b"INSERT INTO ", table].concat();
-            if let Touch::Fills(name) = touched(&statement) {
-                let name = self.name(name);
+            if let Touch::Fills(name) = touched(&statement)
+                && let Some(name) = self.name(name)
+            {
                 self.objects.filled("table", &name, Some(0));
             }
         } else if TROUBLE.iter().any(|trouble| comment.starts_with(trouble)) && self.findings.len() < FINDINGS {
@@ -141,11 +148,21 @@ impl SqlInspector {
         }
     }
 
-    fn name(&self, name: Name) -> String {
-        match name.database.as_ref().or(self.database.as_ref()) {
+    /// The name that is told; none for what is the server's.
+    fn name(&self, name: Name) -> Option<String> {
+        if self.in_system() {
+            return None;
+        }
+        Some(match name.database.as_ref().or(self.database.as_ref()) {
             Some(database) if self.several => quote::qualified(database, &name.name),
             _ => name.name,
-        }
+        })
+    }
+
+    fn in_system(&self) -> bool {
+        self.several
+            && self.without_system
+            && self.database.as_deref().is_some_and(|name| name.eq_ignore_ascii_case(SYSTEM))
     }
 
     fn flush(&mut self) {

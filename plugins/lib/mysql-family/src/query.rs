@@ -19,6 +19,9 @@ const COUNT: &str = "count.sql";
 const COUNTED: &str = "TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED') AND COALESCE(ENGINE, '') NOT IN \
                        ('MRG_MYISAM', 'MRG_ISAM', 'FEDERATED', 'CONNECT', 'OQGRAPH', 'SPIDER', 'VP')";
 
+/// No rows, in a statement that is printed.
+const UNCOUNTED: &str = "'''-'''";
+
 /// Where a server keeps what is in a database: the columns of the database and of the name, the table, and the kind as an expression.
 const HOLDS: [(&str, &str, &str, &str); 4] = [
     (
@@ -112,7 +115,6 @@ fn inventory<F: Family>(request: &Request, scope: &Scope) -> Result<String, Fail
              FROM information_schema.{table} WHERE {within} ORDER BY 1;\n"
         ));
     };
-    const UNCOUNTED: &str = "'''-'''";
     if several {
         let within = within::<F>(request, scope, "SCHEMA_NAME")?;
         print("'database'", "SCHEMA_NAME", UNCOUNTED, "SCHEMATA", &within);

@@ -4,9 +4,9 @@
 //! one is not built beside the old. What can be done: a database that the restore itself makes holds a mark until the dump is in, and one that still
 //! holds it at the end is dropped. So there is either a whole database or none.
 
-use planb_sdk::{Failure, FailureCode, Object, Request, RestorePlan, RestoreRequest, Scope, TargetState};
+use planb_sdk::{Failure, FailureCode, Request, RestorePlan, RestoreRequest, Scope, TargetState};
 
-use crate::backup::{ACCOUNTS, DATA, SQL};
+use crate::backup::{ACCOUNTS, DATA, SERVER, SQL};
 use crate::family::{Family, fits_server};
 use crate::{connect, quote};
 
@@ -123,7 +123,7 @@ fn defaults(request: &Request) -> Result<String, Failure> {
 /// Rows alone go into tables that are there. To replace is to empty the tables that the dump fills.
 fn data<F: Family>(request: &RestoreRequest, name: &str) -> Result<RestorePlan, Failure> {
     let inner = &request.request;
-    let plan = load::<F>(inner, Some(name))?;
+    let plan = load::<F>(inner, Some(name))?.warning("triggers of the tables fire for each row that goes in");
     match request.target {
         TargetState::Missing | TargetState::Empty => {
             return Err(Failure::settings(format!(
@@ -153,7 +153,7 @@ fn data<F: Family>(request: &RestoreRequest, name: &str) -> Result<RestorePlan, 
 
 fn all<F: Family>(request: &RestoreRequest) -> Result<RestorePlan, Failure> {
     let inner = &request.request;
-    if ![SQL, DATA].contains(&request.artifact.format.as_str()) {
+    if ![SQL, SERVER, DATA].contains(&request.artifact.format.as_str()) {
         return Err(request.unknown_format());
     }
     if request.artifact.format == DATA {
@@ -162,8 +162,7 @@ fn all<F: Family>(request: &RestoreRequest) -> Result<RestorePlan, Failure> {
     }
     request.refuse_occupied()?;
     let system = inner.toggle("restore-system-tables")?;
-    let is_system = |object: &&Object| object.kind == "database" && object.name.eq_ignore_ascii_case("mysql");
-    let holds_system = request.objects.iter().any(|object| is_system(&object));
+    let holds_system = request.artifact.format == SERVER;
     if system && holds_system {
         same_series::<F>(request)?;
     }

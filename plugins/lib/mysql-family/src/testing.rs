@@ -20,6 +20,9 @@ impl Family for Maria {
     fn secure(command: Command, _: &Request) -> Result<Command, Failure> {
         Ok(command)
     }
+    fn client(command: Command) -> Command {
+        command
+    }
     fn dump(command: Command, _: &Request) -> Result<Command, Failure> {
         Ok(command)
     }
@@ -34,7 +37,8 @@ impl Family for Maria {
 /// A request with the client.
 pub(crate) fn request(database: &str) -> Request {
     let mut request = testing::request(database);
-    let client = FoundTool { id: "mariadb".to_owned(), version: None, banner: Some("mariadb from 11.8.6-MariaDB".to_owned()) };
+    let client =
+        FoundTool { id: "mariadb".to_owned(), version: None, banner: Some("mariadb from 11.8.6-MariaDB".to_owned()) };
     request.tools.push(client);
     request
 }

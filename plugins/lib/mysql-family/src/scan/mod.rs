@@ -305,12 +305,12 @@ impl Scanner {
     fn opened(&mut self, byte: u8, open: Open) -> usize {
         let digit = char::from(byte).to_digit(10);
         self.lex = match (open, byte, digit) {
-            (Open::Nothing, b'!', _) | (Open::Maria, b'!', _) => Lex::Opened(Open::Version(0)),
+            (Open::Nothing | Open::Maria, b'!', _) => Lex::Opened(Open::Version(0)),
             (Open::Nothing, b'M', _) => Lex::Opened(Open::Maria),
             (Open::Version(version), _, Some(digit)) => {
                 Lex::Opened(Open::Version(version.saturating_mul(10).saturating_add(digit)))
             }
-            (Open::Version(NO_SERVER), ..) | (Open::Nothing | Open::Maria, ..) => Lex::BlockComment { star: false },
+            (Open::Version(NO_SERVER) | Open::Nothing | Open::Maria, ..) => Lex::BlockComment { star: false },
             (Open::Version(_), ..) => {
                 self.executable = true;
                 self.began_executable |= self.empty;
@@ -408,7 +408,9 @@ impl Scanner {
     }
 
     fn put_all(&mut self, bytes: &[u8]) {
-        bytes.iter().for_each(|&byte| self.put(byte));
+        for &byte in bytes {
+            self.put(byte);
+        }
     }
 
     fn push(&mut self, bytes: &[u8]) {

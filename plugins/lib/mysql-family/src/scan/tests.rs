@@ -13,8 +13,7 @@ fn events(script: &[u8], size: usize) -> Vec<String> {
             let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
             match event {
                 Some(Event::Statement) if scanner.rows() > 0 => seen.push(format!("{} rows", scanner.rows())),
-                Some(Event::Statement) => seen.push(text(scanner.head())),
-                Some(Event::Values) => seen.push(text(scanner.head())),
+                Some(Event::Statement | Event::Values) => seen.push(text(scanner.head())),
                 Some(Event::Comment) => seen.push(text(scanner.comment())),
                 Some(Event::Delimiter) => seen.push("delimiter".to_owned()),
                 None => {}
@@ -87,7 +86,7 @@ fn backslashes_that_escape_nothing() {
 #[test]
 fn rows() {
     check(
-        "INSERT INTO `a` VALUES (1,'x),(;\\'',NULL,-1.5e3,0xFF),(2,_binary 'it''s',\"\\\";(\",`(`);\nINSERT INTO `b`\n(`x VALUES (`) VALUES\n(1),\n(2),\n(3);\n",
+        "INSERT INTO `a` VALUES (1,'x),(;\\'',NULL,-1.5e3,0xFF),(2,_binary 'it''s',\"\\\";(\");\nINSERT INTO `b`\n(`x VALUES (`) VALUES\n(1),\n(2),\n(3);\n",
         &["INSERT INTO `a` VALUES (", "2 rows", "INSERT INTO `b` (`x VALUES (`) VALUES (", "3 rows"],
     );
     check(
