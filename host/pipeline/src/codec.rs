@@ -248,9 +248,7 @@ fn open(error: age::DecryptError) -> DecodeError {
         | age::DecryptError::DecryptionFailed
         | age::DecryptError::KeyDecryptionFailed => DecodeError::NoKey,
         age::DecryptError::Io(error) => DecodeError::Io(error),
-        age::DecryptError::ExcessiveWork { .. } => {
-            DecodeError::TooMuchWork
-        }
+        age::DecryptError::ExcessiveWork { .. } => DecodeError::TooMuchWork,
         age::DecryptError::InvalidHeader => DecodeError::Damaged("its header is not age's".to_owned()),
         age::DecryptError::InvalidMac => DecodeError::Damaged("its header was changed".to_owned()),
         other => DecodeError::Damaged(other.to_string()),

@@ -188,13 +188,8 @@ impl<'a, 'p> Stages<'a, 'p> {
         let digesting = judge::digest(to_digest);
         let encoding = encode(self.spec.encoding.clone(), to_store, fan_in, Arc::clone(self.spec.progress));
         let judge = self.judge.clone().ok_or_else(|| RunError::Internal("the inspector has ended".to_owned()))?;
-        let outlets = Outlets {
-            judge,
-            digest,
-            store,
-            progress: Arc::clone(self.spec.progress),
-            stop: Arc::clone(&self.op.stop),
-        };
+        let outlets =
+            Outlets { judge, digest, store, progress: Arc::clone(self.spec.progress), stop: Arc::clone(&self.op.stop) };
         let pumping = tokio::task::spawn_blocking(move || pump(&outlets));
 
         let (pumped, exit) = self.flow(&mut part, pumping).await;

@@ -61,10 +61,16 @@ pub(crate) fn check_description(d: &Description) -> Result<(), String> {
         return Err(format!("the alias {alias:?} has to be small letters, digits and dashes"));
     }
     // These are printed beside a question whose answer grants something.
-    let texts = [&d.name].into_iter().chain(d.settings.iter().map(|s| &s.summary)).chain(d.secrets.iter().map(|s| &s.summary));
+    let texts =
+        [&d.name].into_iter().chain(d.settings.iter().map(|s| &s.summary)).chain(d.secrets.iter().map(|s| &s.summary));
     let texts = texts.chain(d.tools.iter().filter_map(|tool| tool.install_hint.as_ref()));
-    if let Some(text) = texts.into_iter().find(|text| text.contains('\n') || strip_control(text) != **text || text.len() > 1000) {
-        return Err(format!("the text {:?} is too long or holds control characters", text.chars().take(40).collect::<String>()));
+    if let Some(text) =
+        texts.into_iter().find(|text| text.contains('\n') || strip_control(text) != **text || text.len() > 1000)
+    {
+        return Err(format!(
+            "the text {:?} is too long or holds control characters",
+            text.chars().take(40).collect::<String>()
+        ));
     }
     if d.name.is_empty() || d.name.chars().count() > 60 {
         return Err("its name has to have 1 to 60 characters".to_owned());

@@ -9,7 +9,7 @@ use crate::inspect::MemcachedInspector;
 const DUMP: &[u8] = b"STAT pid 6189\r\nSTAT time 1795262427\r\nSTAT curr_items 7\r\nSTAT bytes 99\r\nEND\r\n\
 VA 10 kmovies:1 f7 t-1\r\nMetropolis\r\n\
 VA 14 kmovies:2 f0 t995\r\nVA 1\r\nMN\r\nEN\r\n\r\n\
-VA 3 kYmluOiBrZXk= f0 t-1 b\r\nabc\r\n\
+VA 3 kYmluOiBrZXk= b f0 t-1\r\nabc\r\n\
 EN knosuch\r\n\
 EN\r\n\
 VA 0 kuni\xc3\xa9 f1 t0\r\n\r\n\
