@@ -107,7 +107,7 @@ pub(crate) fn plural(n: u64, word: &str) -> String {
         word.to_owned()
     } else if word.ends_with('x') {
         format!("{word}es")
-    } else if word.ends_with("ry") {
+    } else if word.strip_suffix('y').is_some_and(|rest| !rest.ends_with(['a', 'e', 'o', 'u'])) {
         format!("{}ies", &word[..word.len() - 1])
     } else {
         format!("{word}s")

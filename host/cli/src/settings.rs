@@ -255,10 +255,16 @@ impl Database {
         Ok(Self { plugin, connection, database, secrets: Arc::new(secrets) })
     }
 
+    /// Whether the engine knows databases; one that does not is always meant as a whole.
+    pub(crate) fn has_databases(&self) -> bool {
+        self.plugin.description().scopes.contains(&ScopeKind::Database)
+    }
+
     /// The scope to restore into: the one named, or where none is, that of the backup.
     pub(crate) fn target(&self, source: &Scope) -> Scope {
         match (&self.database, source) {
             (_, Scope::Globals) => Scope::Globals,
+            _ if !self.has_databases() => Scope::All,
             (Some(name), _) => Scope::Database(name.clone()),
             (None, source) => source.clone(),
         }

@@ -12,7 +12,7 @@ use planb_model::plan::{Command, PrivateFile};
 use planb_model::redact::Redactor;
 use planb_model::secret::Secrets;
 use planb_plugin::{Grants, Plugin, Session, check_commands};
-use planb_tool::{Account, Captured, Child, Exit, Launcher, ToolSearch, Toolbox, WorkDir};
+use planb_tool::{Account, Captured, Child, Exit, Launcher, TimedOut, ToolError, ToolSearch, Toolbox, WorkDir};
 
 use crate::error::RunError;
 use crate::stop::Stop;
@@ -191,9 +191,17 @@ impl<'p> Operation<'p> {
         if plan.command.stdout_to.is_some() {
             return Err(self.plugin.bad_plan("the command that answers keeps its answer in a file".to_owned()).into());
         }
-        self.run_all(&mut session, &plan.files, &plan.prepare).await?;
         // Counting a large database takes its time; the run's own limit holds.
         let time = (!matches!(query, Query::Inventory(_))).then_some(self.spec.timeouts.query);
+        let prepared = self.run_all(&mut session, &plan.files, &plan.prepare);
+        match time {
+            // What is given up takes its tool with it.
+            Some(after) => tokio::time::timeout(after, prepared).await.unwrap_or_else(|_| {
+                let id = plan.prepare.first().map_or_else(String::new, |command| command.tool.clone());
+                Err(ToolError::Timeout(TimedOut { id, after }).into())
+            }),
+            None => prepared.await,
+        }?;
         let ended = self.launcher.run(&self.toolbox, &plan.command, Captured { stdout_bytes: ANSWER, time }).await;
         let (exit, stdout) = ended.map_err(|error| self.stopped().unwrap_or(error.into()))?;
         if !exit.code.is_some_and(|code| plan.command.accepts(code)) {

@@ -17,7 +17,7 @@ mod work;
 
 pub use account::Account;
 pub use child::{Child, Exit};
-pub use error::ToolError;
+pub use error::{TimedOut, ToolError};
 pub use launch::{Captured, Launcher, Stdin, Stdout};
 pub use toolbox::{ResolvedTool, ToolSearch, Toolbox};
 pub use work::WorkDir;

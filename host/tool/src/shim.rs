@@ -18,7 +18,7 @@ pub const WORD: &str = "__tool";
 const CANNOT_START: u8 = 127;
 
 #[expect(clippy::disallowed_methods, reason = "the one place that starts processes")]
-/// Acts as the shim: `WORD PARENT PROGRAM ARGS...`, with [`parent_word`]'s answer as the second. Returns only if the tool cannot be started.
+/// Acts as the shim: `WORD PARENT PROGRAM ARGS...`, with what `parent_word` gives as the second. Returns only if the tool cannot be started.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let mut args = args.into_iter().skip(1);
     let parent = args.next().and_then(|word| read_parent_word(word.to_str()?));

@@ -48,6 +48,14 @@ fn what_it_held() {
 }
 
 #[test]
+fn rows_of_the_past_are_not_counted() {
+    let request = testing::request("shop").with_setting("history", "true");
+    let inspection = testing::inspect::<Inspector>(&request, &sql(), DUMPS[0], 4096);
+    let rows = |name: &str| inspection.objects.iter().find(|object| object.name == name).unwrap().rows;
+    assert_eq!((rows("sysv"), rows("u")), (None, Some(1)));
+}
+
+#[test]
 fn cut_anywhere() {
     for dump in DUMPS {
         testing::inspect_cut_anywhere::<Inspector>(&testing::request("shop"), &sql(), dump);

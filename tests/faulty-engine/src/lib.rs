@@ -1,7 +1,7 @@
 //! A small engine with faults that can be planted in its file: what the conformance suite has to find.
 //!
 //! Its database is a text file: a kind and a name on each line, and a last line `end`. Without a fault it keeps every
-//! rule. A test plants one by writing its name over the dashes behind [`MARK`] in the built component.
+//! rule. A test plants one by writing its name over the dashes behind the mark in the built component.
 
 use std::hint::black_box;
 use std::sync::atomic::{AtomicU32, Ordering};

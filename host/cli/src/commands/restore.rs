@@ -36,7 +36,10 @@ pub(crate) async fn run(global: &Global, args: RestoreArgs, printer: Printer) ->
         greeted => drop(greeted?),
     }
 
-    if args.replace && database.database.is_none() && target != Scope::Globals && !Printer::interactive() {
+    // Where a whole server is meant, it has to be named here, not by the environment.
+    let whole = target == Scope::All && (args.db.db.is_some() || args.db.host.is_some());
+    let named = database.database.is_some() || whole;
+    if args.replace && !named && target != Scope::Globals && !Printer::interactive() {
         return Err(Report::usage("--replace without a terminal needs the database by its name: it would replace that of the backup's name, wherever DB_HOST leads")
             .with_hint("say --database NAME, or name it in the URL"));
     }

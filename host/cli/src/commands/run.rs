@@ -160,6 +160,14 @@ async fn scopes(op: &mut Operation<'_>, database: &Database, globals: bool, all:
             return Ok(scopes);
         }
         Some("*") | None => vec![Scope::All],
+        // `redis://host/0`, as other tools have it.
+        Some(name) if !database.has_databases() => {
+            Printer::note(&format!(
+                "warning: {} is backed up as a whole: the database {name:?} of the URL is not taken alone\n",
+                description.name
+            ));
+            vec![Scope::All]
+        }
         Some(pattern) if description.file_based && is_pattern(pattern) => files(pattern)?,
         Some(name) => vec![Scope::Database(name.to_owned())],
     };

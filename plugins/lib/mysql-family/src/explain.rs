@@ -123,6 +123,8 @@ fn by_number<F: Family>(number: u32, tool: &str, last: &str) -> Option<Failure> 
             .hint("something made or dropped tables during the backup; try again when it is quieter, or leave the table out: --option ignore-table=")
             .retryable(),
         1205 | 1213 | 1637 => Failure::database(last).hint("something else held the tables; try again when it is quieter").retryable(),
+        1381 => Failure::settings(format!("the server writes no binary log, so there is no position in it: {last}"))
+            .hint("leave out --option binlog-position"),
         4137 => Failure::settings(format!("tables with a history cannot be emptied: {last}"))
             .hint("restore a whole backup, or empty them by hand and load the rows with the client"),
         1153 | 2020 => Failure::database(format!("a row is larger than the server takes: {last}"))
@@ -156,6 +158,8 @@ fn by_right<F: Family>(number: u32, last: &str) -> Failure {
                 "the dump makes objects of other users (DEFINER): GRANT SET_ANY_DEFINER, ALLOW_NONEXISTENT_DEFINER ON *.* (SET_USER_ID before 8.2) to the user, or add --option no-definer=true"
             },
         ),
+        1227 if last.contains("RELOAD") => lacks()
+            .hint("GRANT RELOAD ON *.* to the user, or leave out --option lock=all-tables and binlog-position"),
         1227 if last.contains("PROCESS") => lacks().hint("GRANT PROCESS ON *.* to the user, or leave out --option tablespaces"),
         1419 => lacks().hint("with binary logging on, a server lets only SUPER make functions: SET GLOBAL log_bin_trust_function_creators = 1 for the time of the restore"),
         1290 | 1836 | 3750 => {

@@ -24,6 +24,8 @@ pub struct SqlInspector {
     several: bool,
     /// What is in the database mysql is the server's, and not told of: an inventory does not count it either.
     without_system: bool,
+    /// Tables are dumped with their history.
+    history: bool,
     database: Option<String>,
     /// The table of the last rows, by the head of its INSERT, and how many: rows of a table come together.
     filling: Filling,
@@ -47,6 +49,7 @@ impl Inspector for SqlInspector {
             objects: Objects::default(),
             several: request.scope == Scope::All,
             without_system: request.list("databases").is_empty(),
+            history: request.toggle("history").unwrap_or_default(),
             database: None,
             filling: Filling::default(),
             ended: false,
@@ -99,6 +102,10 @@ impl SqlInspector {
             Touch::Makes(kind, name) => {
                 if let Some(name) = self.name(name) {
                     self.objects.made(kind, &name);
+                    // Its rows of the past are in the dump too, and nobody counts those.
+                    if self.history && memchr::memmem::find(self.scanner.head(), b"SYSTEM VERSIONING").is_some() {
+                        self.objects.filled(kind, &name, None);
+                    }
                 }
             }
             Touch::Uses(name) => {
