@@ -86,7 +86,7 @@ pub(crate) enum Command {
 }
 
 /// Which database, and with what.
-#[derive(Debug, Default, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub(crate) struct DbArgs {
     /// The engine's plugin: a name (`postgres` finds postgres.wasm in the plugin folders) or a file. Can be left out where the URL's scheme tells it [env: DB_ENGINE]
     #[arg(long, value_name = "NAME|FILE", help_heading = "Database")]
@@ -124,6 +124,9 @@ pub(crate) struct DbArgs {
     /// Let the plugin use this tool in this run. Not needed for the plugins that planb was built with
     #[arg(long = "allow-tool", value_name = "TOOL", help_heading = "Database")]
     pub(crate) allow_tools: Vec<String>,
+    /// The environment names the source of backups: it says nothing of where this is.
+    #[arg(skip)]
+    pub(crate) alone: bool,
 }
 
 #[derive(Debug, Args)]

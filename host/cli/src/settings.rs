@@ -187,7 +187,13 @@ impl Database {
             }
             (None, Some(scheme), _) => {
                 let host = plugin_host()?;
-                let found = by_answer(&host, &plugin_folders(global), |d| d.schemes.contains(scheme)).await?;
+                let folders = plugin_folders(global);
+                // Whose own scheme it is comes before who takes it too (`mysql:`, which MariaDB's engine knows as well).
+                let own = by_answer(&host, &folders, |d| d.schemes.first() == Some(scheme)).await;
+                let found = match own {
+                    Ok(Some(plugin)) => Some(plugin),
+                    _ => by_answer(&host, &folders, |d| d.schemes.contains(scheme)).await?,
+                };
                 found.ok_or_else(|| {
                     Report::usage(format!("no plugin here knows databases of the kind `{scheme}:`"))
                         .with_hint("planb plugin list shows the engines; --plugin names one")
@@ -201,12 +207,15 @@ impl Database {
         let description = plugin.description();
         // A URL's parts beat those in the environment, and flags beat both.
         let part = |flag: &Option<String>, url: &Option<String>, name| {
-            flag.clone().or_else(|| if url.is_some() { None } else { env(name) })
+            flag.clone().or_else(|| if url.is_some() || args.alone { None } else { env(name) })
         };
         if let Some(host) = part(&args.host, &target.host.clone().or(target.socket.clone()), "DB_HOST") {
             (target.host, target.socket) = (Some(host), None);
         }
-        target.port = args.port.or(target.port).map_or_else(env_port, |port| Ok(Some(port)))?;
+        target.port = match args.port.or(target.port) {
+            None if !args.alone => env_port()?,
+            port => port,
+        };
         if let Some(user) = part(&args.user, &target.user, "DB_USER") {
             target.user = Some(user);
         }
@@ -353,7 +362,7 @@ fn is_secret(description: &Description, name: &str) -> bool {
 }
 
 /// Makes the values of path settings absolute: a tool's working directory is not the user's.
-fn absolute(declared: &[Setting], values: &mut [(String, String)], what: &str) -> Result<(), Report> {
+pub(crate) fn absolute(declared: &[Setting], values: &mut [(String, String)], what: &str) -> Result<(), Report> {
     for (name, value) in values {
         if !value.is_empty() && declared.iter().any(|known| known.name == *name && known.kind == SettingKind::Path) {
             let path =

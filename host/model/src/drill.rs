@@ -97,6 +97,15 @@ pub fn compare(inspection: &Inspection, live: &[Object]) -> Result<String, Strin
             wrong.push(format!("{} {} was not in the dump", object.kind, object.name));
         }
     }
+    if live.is_empty() && !inspection.objects.is_empty() && wrong.is_empty() {
+        wrong.push(format!("nothing came back of {} objects", inspection.objects.len()));
+    }
+    if wrong.is_empty() && inspection.objects.is_empty() && !live.is_empty() {
+        return Ok(format!(
+            "{} objects came back; the dump's format does not show what it holds, so they were not compared",
+            live.len()
+        ));
+    }
     if wrong.is_empty() {
         let rows: u64 = live.iter().filter_map(|object| object.rows).sum();
         return Ok(format!("{} objects, {rows} rows; {counted} objects counted in both", live.len()));
@@ -131,6 +140,7 @@ mod tests {
         assert_eq!(compare(&held, &[]), Err("table a is missing".to_owned()));
         let extra = [table("a", 3), table("b", 1), table("c", 1)];
         assert_eq!(compare(&held, &extra), Err("table c was not in the dump".to_owned()));
+        assert!(compare(&dump(vec![table("b", None)]), &[]).is_err());
         // A format that shows nothing can be compared with nothing.
         assert!(compare(&dump(Vec::new()), &extra).is_ok());
     }

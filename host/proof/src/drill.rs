@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 use planb_model::drill::{self, DrillCheck, DrillRecord};
-use planb_model::engine::{Purpose, Scope};
+use planb_model::engine::{FailureCode, Purpose, Scope};
 use planb_pipeline::{Identities, Progress, Restore, RestoreSpec, RunError};
 use planb_store::{Entry, Store};
 
@@ -70,15 +70,21 @@ impl Drill {
         };
         let stopped = scratch.as_ref().is_some_and(Scratch::restores_stopped);
         let outcome = self.restore(lab, &place, !stopped, progress, &mut record).await;
-        let restored = record.add("restore", outcome.map(|bytes| format!("{bytes} bytes")), lab)?;
-        if restored {
-            if stopped && let Some(scratch) = &mut scratch {
-                scratch.start(lab).await?;
-            }
-            let live = inventory(lab, &place).await;
-            let compared =
-                live.and_then(|live| drill::compare(&manifest.inspection, &live).map_err(RunError::Settings));
-            record.add("compare", compared, lab)?;
+        let mut up = record.add("restore", outcome.map(|bytes| format!("{bytes} bytes")), lab)?;
+        if up
+            && stopped
+            && let Some(scratch) = &mut scratch
+        {
+            let started = scratch.start(lab).await;
+            up = record.add("start", started.map(|()| "the server runs with it".to_owned()), lab)?;
+        }
+        if up {
+            let live = inventory(lab, &place).await?;
+            let compared = drill::compare(&manifest.inspection, &live);
+            let ok = compared.is_ok();
+            let detail = compared.unwrap_or_else(|difference| difference);
+            record.ok &= ok;
+            record.checks.push(DrillCheck { name: "compare".to_owned(), ok, detail });
         }
         if let Some(mut scratch) = scratch {
             scratch.stop().await;
@@ -124,18 +130,23 @@ impl Add for DrillRecord {
         let (ok, detail) = match outcome {
             Ok(detail) => (true, detail),
             // What keeps a drill from being one says nothing of the backup.
-            Err(
-                error @ (RunError::NeedsKey(_)
-                | RunError::WrongKey(_)
-                | RunError::Store(_)
-                | RunError::NotGranted { .. }),
-            ) => {
-                return Err(error);
-            }
+            Err(error) if !tells_of_the_backup(&error) => return Err(error),
             Err(error) => (false, error.to_string()),
         };
         self.ok &= ok;
         self.checks.push(DrillCheck { name: name.to_owned(), ok, detail });
         Ok(ok)
+    }
+}
+
+/// Whether an error is that of the backup, and not of the place or the tools that it was to go to.
+fn tells_of_the_backup(error: &RunError) -> bool {
+    use FailureCode::{AccessDenied, InvalidRequest, ToolUnfit, Unreachable, Unsupported};
+    match error {
+        RunError::Damaged { .. } => true,
+        RunError::Refused(failure) | RunError::ToolFailed { failure, .. } => {
+            !matches!(failure.code, AccessDenied | InvalidRequest | ToolUnfit | Unreachable | Unsupported)
+        }
+        _ => false,
     }
 }

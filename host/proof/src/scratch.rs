@@ -23,8 +23,9 @@ const ASK_AGAIN: Duration = Duration::from_millis(150);
 #[derive(Debug)]
 pub struct Scratch<'p> {
     plan: ScratchPlan,
-    home: Operation<'p>,
+    // Before its home: fields are dropped in their order.
     server: Option<Child>,
+    home: Operation<'p>,
     /// How it is reached.
     pub place: Place,
 }
@@ -73,8 +74,10 @@ impl<'p> Scratch<'p> {
     /// # Errors
     /// [`RunError`].
     pub async fn start(&mut self, lab: &Lab<'p>) -> Result<(), RunError> {
-        // What a restore has put there is the server's.
-        self.home.give_away()?;
+        if self.plan.restore_stopped {
+            // What a restore has put there is the server's.
+            self.home.give_away()?;
+        }
         if let Some(command) = &self.plan.server {
             self.server = Some(self.home.start(command)?);
             self.wait(lab, true).await?;
@@ -90,7 +93,9 @@ impl<'p> Scratch<'p> {
         let mut asking = lab.open(&self.place, &[Purpose::Query]).await?;
         loop {
             let error = match asking.query(&self.place.scope.clone(), &Query::Ping).await {
-                Ok(Answer::Alive) => return Ok(()),
+                // Another server on the port that ours could not have.
+                Ok(Answer::Alive) if !self.server.as_ref().is_some_and(Child::ended) => return Ok(()),
+                Ok(Answer::Alive) => lab.plugin.bad_plan("another server has its port".to_owned()).into(),
                 Ok(_) => return Err(lab.plugin.bad_plan("its answer to `ping` is none".to_owned()).into()),
                 Err(error) => error,
             };

@@ -48,6 +48,7 @@ impl Watch {
             Ok(program) => {
                 Err(format!("the password stood on the command line of `{program}`, where everybody can read it"))
             }
+            Err(_) if looks == 0 => Err("nobody looked".to_owned()),
             Err(_) => Ok(format!("looked at all processes {looks} times")),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::{MetadataExt as _, chown, lchown};
+use std::os::unix::fs::{MetadataExt as _, lchown};
 use std::path::Path;
 
 /// A user and its group, by number.
@@ -25,14 +25,20 @@ impl Account {
     }
 
     pub(crate) fn own(self, path: &Path) -> io::Result<()> {
-        chown(path, Some(self.uid), Some(self.gid))
+        // Never of what a link leads to.
+        lchown(path, Some(self.uid), Some(self.gid))
     }
 
-    /// Of a folder, with everything in it. Links are not followed.
+    /// Of a folder, with everything in it. Links are not followed, and a file that has a second name elsewhere is left alone.
     pub(crate) fn own_all(self, folder: &Path) -> io::Result<()> {
-        let meta = fs::symlink_metadata(folder)?;
-        if meta.uid() != self.uid || meta.gid() != self.gid {
-            lchown(folder, Some(self.uid), Some(self.gid))?;
+        let gone = |error: io::Error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) };
+        let meta = match fs::symlink_metadata(folder) {
+            Ok(meta) => meta,
+            Err(error) => return gone(error),
+        };
+        let foreign = meta.uid() != self.uid || meta.gid() != self.gid;
+        if foreign && (meta.is_dir() || meta.nlink() == 1) {
+            self.own(folder).or_else(gone)?;
         }
         if meta.is_dir() {
             for entry in fs::read_dir(folder)? {

@@ -152,8 +152,7 @@ impl Launcher {
     /// # Errors
     /// [`ToolError`].
     pub fn write_files(&self, files: &[PrivateFile]) -> Result<(), ToolError> {
-        self.work.write(files, &self.secrets)?;
-        self.account.map_or(Ok(()), |account| self.work.give_to(account))
+        self.work.write(files, &self.secrets, self.account)
     }
 
     /// The command as a person would type it, for `--dry-run` and logs.
@@ -253,7 +252,7 @@ impl Launcher {
             _ => Stdio::null(),
         });
         process.0.stdout(match &command.stdout_to {
-            Some(path) => self.work.create_file(path)?.into(),
+            Some(path) => self.work.create_file(path, self.account)?.into(),
             None if stdout == Stdout::Null => Stdio::null(),
             None => Stdio::piped(),
         });

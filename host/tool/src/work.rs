@@ -99,25 +99,29 @@ impl WorkDir {
     ///
     /// # Errors
     /// [`ToolError`]: also where a secret cannot be written in the way its place asks for.
-    pub fn write(&self, files: &[PrivateFile], secrets: &Secrets) -> Result<(), ToolError> {
+    pub fn write(&self, files: &[PrivateFile], secrets: &Secrets, owner: Option<Account>) -> Result<(), ToolError> {
         for file in files {
             let content = self.assemble(&file.content, secrets)?;
             let fail = |source| ToolError::Work { path: file.path.clone().into(), source };
-            self.create_file(&file.path)?.write_all(&content).map_err(fail)?;
+            self.create_file(&file.path, owner)?.write_all(&content).map_err(fail)?;
         }
         Ok(())
     }
 
     /// Makes a file of mode 0600, and the folders above it.
-    pub(crate) fn create_file(&self, path: &str) -> Result<File, ToolError> {
+    pub(crate) fn create_file(&self, path: &str, owner: Option<Account>) -> Result<File, ToolError> {
         let path = self.below(path)?;
         let fail = |source| ToolError::Work { path: path.clone(), source };
-        if let Some(folder) = path.parent() {
-            DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(fail)?;
+        let missing: Vec<_> = path.ancestors().skip(1).take_while(|folder| !folder.exists()).collect();
+        for folder in missing.iter().rev() {
+            DirBuilder::new().mode(0o700).create(folder).map_err(fail)?;
+            owner.map_or(Ok(()), |owner| owner.own(folder)).map_err(fail)?;
         }
         // A plan's files may be written anew by a later step, never through a link.
         let _ = fs::remove_file(&path);
-        OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).map_err(fail)
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).map_err(fail)?;
+        owner.map_or(Ok(()), |owner| owner.own(&path)).map_err(fail)?;
+        Ok(file)
     }
 
     /// Opens a file that a command has left.
@@ -127,12 +131,18 @@ impl WorkDir {
         opened.map_err(|source| ToolError::Work { path, source })
     }
 
-    /// Makes everything in it another user's.
+    /// Makes everything that tools use of it another user's. Not while such tools run.
     ///
     /// # Errors
     /// [`ToolError::Work`].
     pub fn give_to(&self, account: Account) -> Result<(), ToolError> {
-        account.own_all(&self.root).map_err(|source| ToolError::Work { path: self.root.clone(), source })
+        let fail = |source| ToolError::Work { path: self.root.clone(), source };
+        // The folder itself and its lock stay ours, so that the next run finds what a killed one left; others may pass.
+        fs::set_permissions(&self.root, fs::Permissions::from_mode(0o711)).map_err(fail)?;
+        for folder in [self.path(), self.home(), self.tmp()] {
+            account.own_all(&folder).map_err(fail)?;
+        }
+        Ok(())
     }
 
     /// Puts pieces together, secrets in their places.
@@ -220,8 +230,8 @@ mod tests {
             path: "conf/pgpass".into(),
             content: vec![PrivatePiece::Text("*:*:*:*:".into()), PrivatePiece::Secret(reference)],
         };
-        work.write(std::slice::from_ref(&file), &secrets).unwrap();
-        work.write(&[file], &secrets).unwrap();
+        work.write(std::slice::from_ref(&file), &secrets, None).unwrap();
+        work.write(&[file], &secrets, None).unwrap();
         let path = work.below("conf/pgpass").unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "*:*:*:*:a\\:b");
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);

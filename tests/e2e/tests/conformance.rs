@@ -1,6 +1,13 @@
 //! The conformance suite on every engine whose tools are here, and on an engine with planted faults.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, missing_docs, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    missing_docs,
+    reason = "tests"
+)]
 
 use std::path::{Path, PathBuf};
 
@@ -254,4 +261,41 @@ fn without_a_server_it_says_what_was_not_run() {
     let left_out = named(&report, "not-run");
     assert!(left_out.iter().any(|check| text(check, "detail").contains("initdb")), "{left_out:?}");
     assert!(report["passed"].as_u64().is_some_and(|passed| passed >= 4));
+}
+
+/// PouchDB's server speaks as CouchDB does; the suite runs in two databases of it, since it is no program of the plugin's.
+#[test]
+fn couchdb_by_pouchdb_server() {
+    skip!(provision::apt(&["curl", "mawk"]));
+    let folder = skip!(provision::npm(&[provision::POUCHDB]));
+    let home = tempfile::tempdir().unwrap();
+    let config = home.path().join("config.json");
+    std::fs::write(&config, r#"{"admins": {"app": "k3y-of-the-suite"}}"#).unwrap();
+    let port = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+    let log = std::fs::File::create(home.path().join("log")).unwrap();
+    let mut server = std::process::Command::new(folder.join("node_modules/.bin/pouchdb-server"))
+        .args(["--host", "127.0.0.1", "--port", &port.to_string(), "--no-color-logs", "--dir"])
+        .arg(home.path())
+        .arg("--config")
+        .arg(&config)
+        .current_dir(home.path())
+        .stdout(log.try_clone().unwrap())
+        .stderr(log)
+        .spawn()
+        .unwrap();
+    let begun = std::time::Instant::now();
+    while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+        assert!(begun.elapsed() < std::time::Duration::from_secs(60), "pouchdb-server does not answer");
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    let url = |database: &str| format!("couchdb://app@127.0.0.1:{port}/{database}");
+    let output = Planb::new()
+        .args(["plugin", "test", "couchdb", "--output", "json", "--live", &url("suite"), "--into", &url("copy")])
+        .env("DB_PASSWORD", "k3y-of-the-suite")
+        .run();
+    server.kill().unwrap();
+    server.wait().unwrap();
+    let report = output.ok().json();
+    assert_eq!(failed(&report), [""; 0]);
+    assert_eq!(round_trips(&report), ["stream"], "the second mode finds the target full");
 }

@@ -176,9 +176,9 @@ fn mistakes_are_answered_with_what_to_do() {
     hint: for example --to /backups, or --to s3://bucket/prefix
     exit code 2
     ");
-    assert_snapshot!(shown(&["run", "--db", "mysql://h/d", "--to", "b"]), @r"
-    $ planb run --db mysql://h/d --to b
-    error (settings): no plugin here knows databases of the kind `mysql:`
+    assert_snapshot!(shown(&["run", "--db", "nosuch://h/d", "--to", "b"]), @r"
+    $ planb run --db nosuch://h/d --to b
+    error (settings): no plugin here knows databases of the kind `nosuch:`
     hint: planb plugin list shows the engines; --plugin names one
     exit code 2
     ");

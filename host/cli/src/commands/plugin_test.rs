@@ -12,7 +12,7 @@ use crate::exit::Exit;
 use crate::logging;
 use crate::printer::{Printer, duration, table};
 use crate::report::Report;
-use crate::settings::{Database, workshop};
+use crate::settings::{Database, absolute, workshop};
 use crate::signals;
 
 pub(crate) async fn run(global: &Global, args: PluginTestArgs, printer: Printer) -> Result<Exit, Report> {
@@ -77,12 +77,14 @@ pub(crate) fn lab<'p>(global: &Global, args: &DbArgs, plugin: &'p Plugin, stop: 
 }
 
 pub(crate) async fn place(global: &Global, args: &DbArgs) -> Result<Place, Report> {
-    let database = Database::resolve(global, args, None).await?;
+    let database = Database::resolve(global, &DbArgs { alone: true, ..args.clone() }, None).await?;
     let scope = match &database.database {
+        _ if !database.has_databases() => planb_model::engine::Scope::All,
         Some(name) => planb_model::engine::Scope::Database(name.clone()),
-        None => planb_model::engine::Scope::All,
+        None => return Err(Report::usage("the URL has to name the database: nothing else does here")),
     };
-    let settings = planb_model::settings::resolve(database.plugin.description(), &args.options)?;
+    let mut settings = planb_model::settings::resolve(database.plugin.description(), &args.options)?;
+    absolute(&database.plugin.description().settings, &mut settings, "--option ")?;
     Ok(Place { connection: database.connection, secrets: database.secrets, settings, scope })
 }
 
