@@ -1,12 +1,15 @@
 //! `planb`: reads what was typed, hands it to a command, and prints how it ended.
 
 mod args;
+mod backing_up;
 mod commands;
 mod exit;
+mod jobs;
 mod logging;
 mod pinned;
 mod printer;
 mod progress;
+mod rclone;
 mod report;
 mod settings;
 mod signals;
@@ -28,6 +31,7 @@ fn main() -> ExitCode {
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     let cli = args::parse();
     logging::start(&cli.global);
+    planb_store::start_rclone_by(rclone::starter);
     let printer = Printer { output: cli.global.output };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_all().build();
     let outcome = match runtime {
@@ -55,17 +59,27 @@ fn main() -> ExitCode {
 async fn dispatch(cli: Cli, printer: Printer) -> Result<Exit, Report> {
     let global = cli.global;
     match cli.command {
-        Command::Run(args) => commands::run::run(&global, args, printer).await,
+        Command::Run(args) => commands::run::run(&global, args, typed(&["run", "backup"]), printer).await,
         Command::Plan(mut args) => {
             args.dry_run = true;
-            commands::run::run(&global, args, printer).await
+            commands::run::run(&global, args, typed(&["plan"]), printer).await
         }
         Command::Restore(args) => commands::restore::run(&global, args, printer).await,
-        Command::List(args) => commands::list::run(&args, printer).await,
-        Command::Show(args) => commands::show::run(&args, printer).await,
+        Command::List(args) => commands::list::run(&global, &args, printer).await,
+        Command::Show(args) => commands::show::run(&global, &args, printer).await,
         Command::Verify(args) => commands::verify::run(&global, args, printer).await,
         Command::Drill(args) => Box::pin(commands::drill::run(&global, args, printer)).await,
+        Command::Prune(args) => commands::prune::run(&global, &args, printer).await,
+        Command::Hold(args) => commands::hold::hold(&global, &args, printer).await,
+        Command::Release(args) => commands::hold::release(&global, &args, printer).await,
         Command::Databases(args) => commands::databases::run(&global, &args, printer).await,
+        Command::Dump(args) => commands::dump::run(&global, args, printer).await,
+        Command::Upload(args) => commands::copy::upload(&global, &args, printer).await,
+        Command::Download(args) => commands::copy::download(&global, &args, printer).await,
+        Command::Serve(args) => commands::serve::run(&global, args).await,
+        Command::Trigger(args) => commands::serve::trigger(&global, &args, printer).await,
+        Command::Status(args) => commands::serve::status(&global, &args, printer).await,
+        Command::Config(command) => commands::config::run(&global, command, printer).await,
         Command::Plugin(PluginCommand::Inspect { plugin }) => {
             commands::plugin::inspect(&global, &plugin, printer).await
         }
@@ -77,4 +91,13 @@ async fn dispatch(cli: Cli, printer: Printer) -> Result<Exit, Report> {
         Command::Plugin(PluginCommand::Remove { plugin }) => commands::plugin::remove(&global, &plugin, printer).await,
         Command::Completions { shell } => Ok(commands::completions(shell)),
     }
+}
+
+/// The words of the command line without its command, to be laid over a job's own.
+fn typed(command: &[&str]) -> Vec<String> {
+    let mut words: Vec<String> = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
+    if let Some(at) = words.iter().position(|word| command.contains(&word.as_str())) {
+        words.remove(at);
+    }
+    words
 }

@@ -1,9 +1,9 @@
 //! The progress line on a terminal; elsewhere a line in the log every half minute.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use planb_pipeline::Progress;
 use tokio::task::JoinHandle;
 
@@ -12,20 +12,18 @@ use crate::printer::{Printer, bytes};
 const TICK: Duration = Duration::from_millis(120);
 const LOGGED: Duration = Duration::from_secs(30);
 
-static BAR: Mutex<Option<ProgressBar>> = Mutex::new(None);
+/// One line for each database that is backed up now.
+static LINES: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
 
 /// Writes to stderr without tearing the progress line.
 pub(crate) fn aside(write: impl FnOnce()) {
-    let bar = BAR.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    match bar {
-        Some(bar) => bar.suspend(write),
-        None => write(),
-    }
+    LINES.suspend(write);
 }
 
 /// Shows a run until it is dropped.
 pub(crate) struct Shown {
     task: JoinHandle<()>,
+    bar: Option<ProgressBar>,
 }
 
 /// Begins to show a run. `verb` and `what`: "backing up", "orders".
@@ -33,13 +31,13 @@ pub(crate) fn show(progress: &Arc<Progress>, verb: &'static str, what: String) -
     let progress = Arc::clone(progress);
     let interactive = Printer::interactive();
     let bar = interactive.then(|| {
-        let bar = ProgressBar::new_spinner();
+        let bar = LINES.add(ProgressBar::new_spinner());
         let style =
             ProgressStyle::with_template("{spinner} {msg}").unwrap_or_else(|_| ProgressStyle::default_spinner());
         bar.set_style(style);
-        *BAR.lock().unwrap_or_else(PoisonError::into_inner) = Some(bar.clone());
         bar
     });
+    let line_of = bar.clone();
     let task = tokio::spawn(async move {
         let start = Instant::now();
         let mut ticks = tokio::time::interval(if interactive { TICK } else { LOGGED });
@@ -47,7 +45,7 @@ pub(crate) fn show(progress: &Arc<Progress>, verb: &'static str, what: String) -
         loop {
             ticks.tick().await;
             let line = line(&progress, verb, &what, start.elapsed());
-            match &bar {
+            match &line_of {
                 Some(bar) => {
                     bar.set_message(line);
                     bar.tick();
@@ -56,7 +54,7 @@ pub(crate) fn show(progress: &Arc<Progress>, verb: &'static str, what: String) -
             }
         }
     });
-    Shown { task }
+    Shown { task, bar }
 }
 
 fn line(progress: &Progress, verb: &str, what: &str, elapsed: Duration) -> String {
@@ -77,7 +75,7 @@ fn line(progress: &Progress, verb: &str, what: &str, elapsed: Duration) -> Strin
 impl Drop for Shown {
     fn drop(&mut self) {
         self.task.abort();
-        if let Some(bar) = BAR.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        if let Some(bar) = self.bar.take() {
             bar.finish_and_clear();
         }
     }

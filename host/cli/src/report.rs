@@ -118,6 +118,14 @@ impl From<RunError> for Report {
                 Exit::Verification,
                 Some("restore another backup: planb list shows them; planb verify checks one".to_owned()),
             ),
+            RunError::Untrusted { .. } => report(
+                Exit::Verification,
+                Some("if it was made before signing began, or by another key, name that key with --trust-key, or none; otherwise somebody forged it".to_owned()),
+            ),
+            RunError::Busy { .. } => report(
+                Exit::Failed,
+                Some("nothing was begun; wait for it with --wait-lock TIME. After a crash on another host its lease ends within 4 minutes".to_owned()),
+            ),
             RunError::NeedsKey(_) => report(
                 Exit::Usage,
                 Some("give the secret key with --identity FILE, or --passphrase-file FILE".to_owned()),

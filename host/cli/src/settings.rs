@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use planb_config::StoreConfig;
 use planb_model::connection::Target;
 use planb_model::engine::{Connection, Description, Purpose, Scope, ScopeKind, Setting, SettingKind};
 use planb_model::secret::{Secret, Secrets};
@@ -13,6 +14,7 @@ use planb_store::{Access, Store, StoreUrl, WriteSettings};
 use planb_tool::ToolSearch;
 
 use crate::args::{DbArgs, Global, KeyArgs};
+use crate::jobs::Jobs;
 use crate::logging::hide;
 use crate::pinned;
 use crate::report::Report;
@@ -23,13 +25,35 @@ pub(crate) fn env(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-fn env_os(name: &str) -> Option<std::ffi::OsString> {
+/// Whether a variable says no.
+pub(crate) fn env_is_false(name: &str) -> Result<bool, Report> {
+    match env(name).as_deref().map(str::to_ascii_lowercase).as_deref() {
+        None | Some("true" | "1" | "yes" | "on") => Ok(false),
+        Some("false" | "0" | "no" | "off") => Ok(true),
+        Some(other) => Err(Report::usage(format!("{name} is true or false, not {other:?}"))),
+    }
+}
+
+/// A variable that is a number.
+pub(crate) fn env_number(name: &str) -> Result<Option<u32>, Report> {
+    let parse =
+        |text: String| text.parse().map_err(|_| Report::usage(format!("{name} is {text:?}, which is no number")));
+    env(name).map(parse).transpose()
+}
+
+/// The names of all variables that are set.
+#[expect(clippy::disallowed_methods, reason = "the command line's settings by environment belong here")]
+pub(crate) fn env_names() -> Vec<String> {
+    std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()).collect()
+}
+
+pub(crate) fn env_os(name: &str) -> Option<std::ffi::OsString> {
     std::env::var_os(name)
 }
 
 /// A secret by its variable, or by the file that `NAME_FILE` names. A file that cannot be read is an error, never
 /// an empty password.
-fn secret_env(name: &str) -> Result<Option<Secret>, Report> {
+pub(crate) fn secret_env(name: &str) -> Result<Option<Secret>, Report> {
     let secret = match env(&format!("{name}_FILE")) {
         Some(path) => Some(secret_file(Path::new(&path), &format!("{name}_FILE"))?),
         None => env(name).map(Secret::new),
@@ -62,6 +86,11 @@ fn user_folder(variable: &str, fallback: &str) -> Option<PathBuf> {
 /// Where `planb plugin add` keeps plugins and grants.
 pub(crate) fn data_folder() -> Option<PathBuf> {
     user_folder("XDG_DATA_HOME", ".local/share")
+}
+
+/// Where `planb serve` keeps its state where nobody says otherwise.
+pub(crate) fn state_folder() -> Option<PathBuf> {
+    user_folder("XDG_STATE_HOME", ".local/state")
 }
 
 /// The file of grants.
@@ -167,17 +196,20 @@ impl Database {
                 }
                 target
             }
-            // The same in the environment only its owner can read.
-            None => match secret_env("DB_URI")? {
-                Some(url) => Target::parse(url.expose())?,
-                None => Target::default(),
-            },
+            // The same in the environment, or in a private file, only its owner can read.
+            None => {
+                let set = if args.alone { None } else { secret_env("DB_URI")? };
+                match args.url.clone().or(set) {
+                    Some(url) => Target::parse(url.expose())?,
+                    None => Target::default(),
+                }
+            }
         };
         if let Some(password) = &target.password {
             hide(password);
         }
         // What is typed beats the environment: a URL's scheme beats DB_ENGINE.
-        let typed = args.db.is_some() && target.scheme.is_some();
+        let typed = args.alone || args.db.is_some() && target.scheme.is_some();
         let named = args.plugin.clone().or_else(|| if typed { None } else { env("DB_ENGINE") });
         let plugin = match (&named, &target.scheme, engine) {
             (Some(name), _, _) => plugin(global, name).await?,
@@ -216,7 +248,9 @@ impl Database {
             None if !args.alone => env_port()?,
             port => port,
         };
-        if let Some(user) = part(&args.user, &target.user, "DB_USER") {
+        // The second is the Plan B runner's name for it.
+        let user = part(&args.user, &target.user, "DB_USER");
+        if let Some(user) = user.or_else(|| part(&None, &target.user, "DB_USERNAME")) {
             target.user = Some(user);
         }
         if let Some(name) = &part(&args.database, &target.database, "DB_NAME") {
@@ -224,6 +258,15 @@ impl Database {
             let behind = target.scheme.is_some() && !description.file_based;
             target.database = Some(if behind { format!("/{name}") } else { name.clone() });
         }
+        for (name, value) in &args.params {
+            // What a typed URL says beats what is set.
+            if args.db.is_some() && target.params.iter().any(|(known, _)| known == name) {
+                continue;
+            }
+            target.params.retain(|(known, _)| known != name);
+            target.params.push((name.clone(), value.clone()));
+        }
+        target.secrets.extend(args.secrets.iter().cloned());
         // Flags beat environment, and a file beats a value.
         if let Some(password) = password(args)? {
             target.password = Some(password);
@@ -235,7 +278,8 @@ impl Database {
         }
         for secret in &description.secrets {
             let variable = format!("DB_SECRET_{}", secret.name.to_ascii_uppercase().replace(['-', '.'], "_"));
-            if !target.secrets.iter().any(|(name, _)| *name == secret.name)
+            if !args.alone
+                && !target.secrets.iter().any(|(name, _)| *name == secret.name)
                 && let Some(value) = secret_env(&variable)?
             {
                 target.secrets.push((secret.name.clone(), value));
@@ -384,6 +428,9 @@ fn password(args: &DbArgs) -> Result<Option<Secret>, Report> {
     if let Some(path) = &args.password_file {
         return secret_file(path, "the password file").map(Some);
     }
+    if args.password.is_some() || args.alone {
+        return Ok(args.password.clone());
+    }
     secret_env("DB_PASSWORD")
 }
 
@@ -415,15 +462,32 @@ fn store_url(text: &str) -> Result<StoreUrl, Report> {
     Ok(url)
 }
 
-/// Reads the URLs of `--to`.
-pub(crate) fn store_urls(urls: &[String]) -> Result<Vec<StoreUrl>, Report> {
-    if urls.is_empty() {
+/// The URL of a store of the settings, with its secrets.
+pub(crate) fn configured_url(store: &StoreConfig) -> Result<StoreUrl, Report> {
+    store.secrets.values().chain(&store.hidden).for_each(hide);
+    let url = store_url(&store.url)?.with_secrets(store.secrets.clone())?;
+    Ok(url.with_rclone_args(store.rclone_args.clone()))
+}
+
+/// Reads the URLs of `--to`, or the stores of the settings where there are none.
+pub(crate) fn store_urls(
+    global: &Global,
+    urls: &[String],
+    configured: &[StoreConfig],
+) -> Result<Vec<StoreUrl>, Report> {
+    // Those that are typed stand in the place of those of the settings.
+    let configured = if urls.is_empty() { configured } else { &[] };
+    if urls.is_empty() && configured.is_empty() {
         return Err(Report::usage("where to? --to is missing")
             .with_hint("for example --to /backups, or --to s3://bucket/prefix"));
     }
     let mut parsed: Vec<StoreUrl> = Vec::new();
-    for url in urls {
-        let url = store_url(url)?;
+    let typed = urls.iter().map(|text| match named_store(global, text)? {
+        Some(config) => configured_url(&config),
+        None => store_url(text),
+    });
+    for url in typed.chain(configured.iter().map(configured_url)) {
+        let url = url?;
         if url.shown().starts_with("memory:") {
             return Err(Report::usage("a memory: store is gone when planb ends; it is for tests of the libraries"));
         }
@@ -441,14 +505,52 @@ pub(crate) fn stores_to(urls: &[StoreUrl], settings: WriteSettings) -> Result<Ve
 }
 
 /// Opens the store of `--from`.
-pub(crate) fn store_from(url: &str) -> Result<Store, Report> {
-    let url = store_url(url)?;
+pub(crate) fn store_from(global: &Global, from: Option<&str>) -> Result<Store, Report> {
+    let url = match from {
+        Some(text) => match named_store(global, text)? {
+            Some(config) => configured_url(&config)?,
+            None => store_url(text)?,
+        },
+        None => configured_url(&only_store(global)?)?,
+    };
     Ok(Store::open(&url, Access::Read, WriteSettings::default())?)
+}
+
+/// A store of planb.toml, where a word can be the name of one: no URL and no path.
+fn named_store(global: &Global, text: &str) -> Result<Option<StoreConfig>, Report> {
+    if text.contains(['/', '.', ':']) || text.is_empty() {
+        return Ok(None);
+    }
+    let Some(path) = Jobs::file(global)? else { return Ok(None) };
+    // A folder of this name is meant where the settings know no such store, or cannot be read.
+    let Ok(jobs) = Jobs::read(&path) else { return Ok(None) };
+    Ok(jobs.config.and_then(|config| config.stores.get(text).cloned()))
+}
+
+/// The store that is meant where none is named.
+fn only_store(global: &Global) -> Result<StoreConfig, Report> {
+    if let Some((_, found)) = Jobs::environment()?
+        && let Some(store) = found.job.to.first()
+    {
+        return Ok(store.clone());
+    }
+    let missing = Report::usage("from where? --from is missing")
+        .with_hint("for example --from /backups, or --from s3://bucket/prefix");
+    let Some(path) = Jobs::file(global)? else { return Err(missing) };
+    let stores = Jobs::read(&path)?.config.map(|config| config.stores).unwrap_or_default();
+    match stores.len() {
+        1 => stores.into_values().next().ok_or(missing),
+        0 => Err(missing),
+        _ => {
+            let names: Vec<_> = stores.into_keys().collect();
+            Err(missing.with_hint(format!("{} has the stores {}", path.display(), names.join(", "))))
+        }
+    }
 }
 
 /// What opens an encrypted backup.
 pub(crate) fn identities(args: &KeyArgs) -> Result<Identities, Report> {
     let passphrase =
         args.passphrase_file.as_deref().map(|path| secret_file(path, "the passphrase file")).transpose()?;
-    Ok(Identities { files: args.identities.clone(), passphrase })
+    Ok(Identities { files: args.identities.clone(), passphrase: passphrase.or_else(|| args.passphrase.clone()) })
 }

@@ -10,15 +10,17 @@ use planb_model::engine::{Answer, Inspection, Mode, Query, Request, Scope};
 use planb_model::manifest::{self, Manifest, PluginRecord, ToolRecord, combined_sha256};
 use planb_model::name::{NameTemplate, NameValues};
 use planb_model::plan::BackupPlan;
-use planb_store::{NotPut, Store, StoreError};
+use planb_store::{NotPut, SIGNATURE, Store, StoreError};
 use serde::Serialize;
 
 use crate::codec::Encryption;
 use crate::encode::Encoding;
 use crate::error::RunError;
 use crate::fan::remove;
+use crate::lock::{Held, Leases, Lock};
 use crate::operation::Operation;
 use crate::progress::{Progress, Stage};
+use crate::sign::Signer;
 use crate::stages::{Stages, StagesSpec, Streamed};
 
 /// What to back up, and how.
@@ -44,6 +46,12 @@ pub struct BackupSpec {
     pub want_size: bool,
     /// The start, in the zone that names are written in.
     pub at: Zoned,
+    /// Whether another run of the same job is waited for.
+    pub lock: Lock,
+    /// Signs the manifest.
+    pub signer: Option<Signer>,
+    /// What the artifact's name ends with, instead of what the plugin says.
+    pub extension: Option<String>,
 }
 
 /// How a run ended.
@@ -139,6 +147,14 @@ pub struct PlannedBackup {
     pub warnings: Vec<String>,
 }
 
+/// What a run is to do.
+struct Planned {
+    request: Request,
+    plan: BackupPlan,
+    encoding: Encoding,
+    name: String,
+}
+
 /// A backup of one scope with an open operation.
 #[derive(Debug)]
 pub struct Backup<'o, 'p> {
@@ -227,7 +243,7 @@ impl<'o, 'p> Backup<'o, 'p> {
             database: self.spec.scope.label().to_owned(),
             server: request.connection.place(),
             mode: request.mode,
-            artifact: artifact_key(&name, &plan, request.mode, &encoding),
+            artifact: self.artifact_key(&name, &plan, request.mode, &encoding),
             stores,
             private_files: self.op.launcher.shown_files(&plan.files)?,
             commands,
@@ -265,7 +281,8 @@ impl<'o, 'p> Backup<'o, 'p> {
                 (report, None)
             }
             Err(error) => {
-                report.status = RunStatus::Failed;
+                let busy = matches!(error, RunError::Busy { .. });
+                report.status = if busy { RunStatus::Skipped } else { RunStatus::Failed };
                 for store in &mut report.stores {
                     store.status = RunStatus::Failed;
                     store.error.get_or_insert_with(|| "the run failed".to_owned());
@@ -287,7 +304,7 @@ impl<'o, 'p> Backup<'o, 'p> {
         }
         let encoding = self.encoding(&plan);
         let (name, failed) = self.free_name(id, &plan, request.mode, &encoding).await?;
-        let artifact = artifact_key(&name, &plan, request.mode, &encoding);
+        let artifact = self.artifact_key(&name, &plan, request.mode, &encoding);
         report.stores = self
             .stores
             .iter()
@@ -298,13 +315,59 @@ impl<'o, 'p> Backup<'o, 'p> {
                 error: None,
             })
             .collect();
+        let mut failed = failed;
+        let leases = self.leases(id, &request, &name, &artifact, &mut failed).await?;
+        let planned = Planned { request, plan, encoding, name };
+        let outcome = self.take(id, &planned, failed, report).await;
+        let committed = report.stores.iter().map(|store| outcome.is_ok() && store.status == RunStatus::Success);
+        leases.release(committed).await;
+        outcome
+    }
 
-        let streamed = self.stream(&request, &plan, &name, &encoding, failed).await;
+    /// The leases of this run in the stores that have not failed yet.
+    async fn leases(
+        &self,
+        id: &str,
+        request: &Request,
+        name: &str,
+        artifact: &str,
+        failed: &mut [Option<StoreError>],
+    ) -> Result<Held, RunError> {
+        let folder = if request.mode == Mode::Directory { "/" } else { "" };
+        let manifest = format!("{name}{}", manifest::SUFFIX);
+        let keys = vec![format!("{artifact}{folder}"), format!("{manifest}{SIGNATURE}")];
+        // A job that has a name is one job, wherever its server is now.
+        let job = match self.spec.labels.get("job") {
+            Some(job) => format!("job {job}, {}", self.spec.scope.label()),
+            None => {
+                let server = request.connection.place().unwrap_or_default();
+                format!(
+                    "{} {} {:?} {}",
+                    self.op.description().key,
+                    server,
+                    self.spec.scope.kind(),
+                    self.spec.scope.label()
+                )
+            }
+        };
+        let leases = Leases { id, job: &job, keys, manifest };
+        leases.take(&self.stores, self.spec.lock, failed, &self.op.stop).await
+    }
+
+    async fn take(
+        &mut self,
+        id: &str,
+        planned: &Planned,
+        failed: Vec<Option<StoreError>>,
+        report: &mut RunReport,
+    ) -> Result<(), RunError> {
+        let Planned { request, plan, encoding, name } = planned;
+        let streamed = self.stream(request, plan, name, encoding, failed).await;
         self.op.clean_up(&plan.cleanup).await;
         let mut streamed = streamed?;
 
         self.progress.enter(Stage::Finishing);
-        let manifest = self.manifest(id, &request, &plan, &encoding, &streamed);
+        let manifest = self.manifest(id, request, plan, encoding, &streamed);
         report.plain_bytes = manifest.plain_bytes;
         report.stored_bytes = manifest.stored_bytes;
         report.plain_sha256 = Some(manifest.plain_sha256.clone());
@@ -328,11 +391,36 @@ impl<'o, 'p> Backup<'o, 'p> {
         }
         let json = bytes::Bytes::from(json);
         let key = format!("{name}{}", manifest::SUFFIX);
+        let signature = match &self.spec.signer {
+            Some(signer) => match signer.sign(&json, id) {
+                Ok(signature) => {
+                    // What is taken back is taken back with its signature.
+                    let key = format!("{key}{SIGNATURE}");
+                    streamed.keys.push(key.clone());
+                    Some((key, signature))
+                }
+                Err(error) => {
+                    self.take_back(&streamed).await;
+                    return Err(error);
+                }
+            },
+            None => None,
+        };
         for (at, store) in self.stores.iter().enumerate() {
             if streamed.failed[at].is_some() {
                 continue;
             }
-            if let Err(NotPut { error, perhaps }) = store.put_new(&key, json.clone()).await {
+            // Before the manifest, so that there is never one without its signature.
+            let signed = match &signature {
+                Some((key, signature)) => store.put_new(key, signature.clone()).await,
+                None => Ok(()),
+            };
+            let put = match signed {
+                Ok(()) => store.put_new(&key, json.clone()).await,
+                // The manifest was not even tried.
+                Err(NotPut { error, .. }) => Err(NotPut { error, perhaps: false }),
+            };
+            if let Err(NotPut { error, perhaps }) = put {
                 // Objects go only where no manifest can name them.
                 if perhaps && store.delete(&key).await.is_err() {
                     tracing::warn!(
@@ -372,6 +460,15 @@ impl<'o, 'p> Backup<'o, 'p> {
         self.spec.name.fill(&values).map_err(|error| RunError::Settings(error.to_string()))
     }
 
+    /// The key of a backup's one object, or of the folder of its objects.
+    fn artifact_key(&self, name: &str, plan: &BackupPlan, mode: Mode, encoding: &Encoding) -> String {
+        if mode == Mode::Directory {
+            return name.to_owned();
+        }
+        let extension = self.spec.extension.as_ref().unwrap_or(&plan.artifact.extension);
+        format!("{name}.{extension}{}", encoding.suffix())
+    }
+
     /// The name, or, where a store has something under it already, the name with the first letters of the id. With it
     /// what is wrong with each store that does not even let us look.
     async fn free_name(
@@ -382,14 +479,14 @@ impl<'o, 'p> Backup<'o, 'p> {
         encoding: &Encoding,
     ) -> Result<(String, Vec<Option<StoreError>>), RunError> {
         let name = self.name(id)?;
-        let keys = [format!("{name}{}", manifest::SUFFIX), artifact_key(&name, plan, mode, encoding)];
+        let keys = [format!("{name}{}", manifest::SUFFIX), self.artifact_key(&name, plan, mode, encoding)];
         let mut taken = false;
         let mut failed = Vec::with_capacity(self.stores.len());
         for store in &self.stores {
             let mut error = None;
             for key in &keys {
                 match store.size_of(key).await {
-                    Ok(size) => taken |= size.is_some(),
+                    Ok(size) => taken |= size.is_some() || store.claimed(key),
                     Err(found) => {
                         error = Some(found);
                         break;
@@ -417,7 +514,7 @@ impl<'o, 'p> Backup<'o, 'p> {
         self.op.run_all(&mut session, &plan.files, &plan.prepare).await?;
         let mut inspector = self.op.plugin.session().await?;
         inspector.inspect(request, &plan.artifact).await?;
-        let key = artifact_key(name, plan, request.mode, encoding);
+        let key = self.artifact_key(name, plan, request.mode, encoding);
         let part = StagesSpec {
             plan,
             encoding,
@@ -510,14 +607,6 @@ fn is_flag(arg: &str, flag: &str) -> bool {
     let Some(rest) = arg.strip_prefix(flag) else { return false };
     let short = flag.len() == 2 && !flag.starts_with("--");
     rest.is_empty() || rest.starts_with('=') || flag.ends_with('=') || short
-}
-
-/// The key of a backup's one object, or of the folder of its objects.
-fn artifact_key(name: &str, plan: &BackupPlan, mode: Mode, encoding: &Encoding) -> String {
-    if mode == Mode::Directory {
-        return name.to_owned();
-    }
-    format!("{name}.{}{}", plan.artifact.extension, encoding.suffix())
 }
 
 fn scope_words(scope: &Scope) -> &'static str {

@@ -51,6 +51,12 @@ pub enum RunError {
     NeedsKey(String),
     #[error("none of the given keys opens the backup {0}")]
     WrongKey(String),
+    /// Its manifest is not signed by a trusted key.
+    #[error("the backup {id} is not to be trusted: {why}")]
+    Untrusted { id: String, why: String },
+    /// Another run of the same job holds the lease.
+    #[error("another run of {job} is under way: since {since}, by process {pid} on {host}")]
+    Busy { job: String, host: String, pid: u32, since: jiff::Timestamp },
     #[error("the work directory failed: {0}")]
     Work(std::io::Error),
     #[error("the run took longer than {}", seconds(*.0))]
@@ -96,7 +102,7 @@ impl RunError {
             Self::Incomplete { .. } | Self::Empty(_) | Self::Stalled(_) => Blame::Tool,
             Self::Store(error) => blame_of(error),
             Self::AllStores(errors) => errors.first().map_or(Blame::Storage, blame_of),
-            Self::Damaged { .. } => Blame::Storage,
+            Self::Damaged { .. } | Self::Untrusted { .. } => Blame::Storage,
             Self::Settings(_)
             | Self::Occupied { .. }
             | Self::UnknownTarget { .. }
@@ -104,6 +110,7 @@ impl RunError {
             | Self::WrongKey(_)
             | Self::Work(_)
             | Self::Timeout(_)
+            | Self::Busy { .. }
             | Self::Interrupted => Blame::Settings,
             Self::Internal(_) => Blame::PlanB,
         }

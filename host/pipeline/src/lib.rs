@@ -11,16 +11,20 @@
 
 mod backup;
 mod codec;
+mod copy;
 mod decode;
 mod encode;
 mod error;
 mod fan;
 mod judge;
+mod lock;
 mod operation;
 mod pool;
 mod progress;
+mod prune;
 mod pump;
 mod restore;
+mod sign;
 mod stages;
 mod stop;
 mod trim;
@@ -28,9 +32,13 @@ mod verify;
 
 pub use backup::{Backup, BackupSpec, PlannedBackup, RunReport, RunStatus, StoreReport};
 pub use codec::{Encryption, Identities};
+pub use copy::{CopyReport, copy};
 pub use error::{RunError, blame_of};
+pub use lock::Lock;
 pub use operation::{Operation, OperationSpec, Timeouts};
 pub use progress::{Progress, Stage};
+pub use prune::{Action, PruneReport, PruneSpec, PrunedBackup, PrunedOrphan, prune};
 pub use restore::{DigestChecked, PlannedRestore, Restore, RestoreReport, RestoreSpec};
+pub use sign::{Signer, Trust};
 pub use stop::{Stop, StopReason};
 pub use verify::{Check, VerifyReport, verify};

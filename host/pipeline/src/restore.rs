@@ -21,6 +21,7 @@ use tokio::runtime::Handle;
 use crate::codec::Identities;
 use crate::decode::{Keys, Plain, fetch, uncarry};
 use crate::error::RunError;
+use crate::lock::reading;
 use crate::operation::Operation;
 use crate::progress::{Progress, Stage};
 use crate::stages::joined;
@@ -222,7 +223,16 @@ impl<'o, 'p> Restore<'o, 'p> {
     ///
     /// # Errors
     /// [`RunError`].
-    pub async fn run(mut self) -> Result<RestoreReport, RunError> {
+    pub async fn run(self) -> Result<RestoreReport, RunError> {
+        let reading = reading(&self.store, &self.entry).await;
+        let outcome = self.restore().await;
+        if let Some(lease) = reading {
+            lease.release(true).await;
+        }
+        outcome
+    }
+
+    async fn restore(mut self) -> Result<RestoreReport, RunError> {
         let started = Instant::now();
         self.progress.enter(Stage::Preparing);
         self.progress.expect(self.entry.manifest.plain_bytes);

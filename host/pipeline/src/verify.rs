@@ -14,6 +14,7 @@ use crate::codec::Identities;
 use crate::decode::{Keys, Plain, fetch, store_or_damaged, uncarry};
 use crate::error::RunError;
 use crate::judge::{self, Meter};
+use crate::lock::reading;
 use crate::progress::Progress;
 use crate::pump::{QUEUE, Seen};
 use crate::stages::joined;
@@ -47,6 +48,22 @@ const CHUNK: usize = 256 << 10;
 /// [`RunError`] where it could not be looked at (a store that fails, a run that is stopped). What is wrong with the
 /// backup is no error but a failed check.
 pub async fn verify(
+    store: &Store,
+    entry: &Entry,
+    plugin: Option<&Plugin>,
+    identities: &Identities,
+    progress: &Arc<Progress>,
+    stop: &Arc<Stop>,
+) -> Result<VerifyReport, RunError> {
+    let reading = reading(store, entry).await;
+    let outcome = look(store, entry, plugin, identities, progress, stop).await;
+    if let Some(lease) = reading {
+        lease.release(true).await;
+    }
+    outcome
+}
+
+async fn look(
     store: &Store,
     entry: &Entry,
     plugin: Option<&Plugin>,

@@ -10,7 +10,8 @@ use planb_model::engine::{
 };
 use planb_model::name::NameTemplate;
 use planb_pipeline::{
-    Backup, BackupSpec, Encryption, Identities, Operation, Progress, Restore, RestoreSpec, RunError, RunReport, verify,
+    Backup, BackupSpec, Encryption, Identities, Lock, Operation, Progress, Restore, RestoreSpec, RunError, RunReport,
+    verify,
 };
 use planb_plugin::CallError;
 use planb_store::{Access, Entry, Store, StoreUrl, WriteSettings};
@@ -118,6 +119,9 @@ pub(crate) async fn back_up(lab: &Lab<'_>, place: &Place, way: &Way, folder: &Pa
         volume_bytes: u64::MAX >> 1,
         want_size: false,
         at: jiff::Zoned::now(),
+        lock: Lock::Off,
+        signer: None,
+        extension: None,
     };
     let request = op.request(place.scope.clone(), way.mode, way.native);
     let (report, error) = Backup::new(&mut op, spec, vec![store], Arc::new(Progress::default())).run().await;

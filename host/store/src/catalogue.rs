@@ -4,6 +4,7 @@ use std::path::Path;
 
 use futures::{StreamExt as _, TryStreamExt as _};
 use planb_model::drill::{self, DrillRecord};
+use planb_model::hold::{self, HoldRecord};
 use planb_model::manifest::{LARGEST, Manifest, SUFFIX};
 
 use crate::error::{StoreError, StoreErrorKind};
@@ -21,6 +22,8 @@ pub struct Entry {
     pub key: String,
     /// The newest drill of it.
     pub drill: Option<DrillRecord>,
+    /// What keeps it from being pruned.
+    pub hold: Option<HoldRecord>,
 }
 
 /// A manifest that cannot be read, and why.
@@ -64,17 +67,23 @@ impl Store {
     pub async fn catalogue(&self) -> Result<Catalogue, StoreError> {
         let fail = |error: &opendal::Error| self.error(error, "listing", "");
         let keys: Vec<String> = match self.folder() {
-            Some(root) => walk(root),
+            Some(root) => walk(root).into_iter().map(|(key, _)| key).filter(|key| is_ours(key)).collect(),
             None => {
                 let lister = self.op.lister_with("").recursive(true).await.map_err(|error| fail(&error))?;
                 let manifests = lister.try_filter_map(|entry| async move {
                     let path = entry.path();
-                    Ok((path.ends_with(SUFFIX) || drill::is_key(path)).then(|| path.to_owned()))
+                    Ok(is_ours(path).then(|| path.to_owned()))
                 });
                 manifests.try_collect().await.map_err(|error| fail(&error))?
             }
         };
-        let (results, keys): (Vec<_>, Vec<_>) = keys.into_iter().partition(|key| drill::is_key(key));
+        self.read_catalogue(keys).await
+    }
+
+    /// Reads the manifests, results of drills and holds among these keys.
+    pub(crate) async fn read_catalogue(&self, keys: Vec<String>) -> Result<Catalogue, StoreError> {
+        let (beside, keys): (Vec<_>, Vec<_>) = keys.into_iter().partition(|key| !key.ends_with(SUFFIX));
+        let (results, holds): (Vec<_>, Vec<_>) = beside.into_iter().partition(|key| drill::is_key(key));
         let read = futures::stream::iter(keys).map(|key| async move {
             let bytes = self.read_small(&key, LARGEST).await;
             (key, bytes)
@@ -84,7 +93,7 @@ impl Store {
         while let Some((key, bytes)) = read.next().await {
             match bytes {
                 Ok(bytes) => match Manifest::parse(&bytes) {
-                    Ok(manifest) => catalogue.entries.push(Entry { manifest, key, drill: None }),
+                    Ok(manifest) => catalogue.entries.push(Entry { manifest, key, drill: None, hold: None }),
                     Err(error) => catalogue.unreadable.push(Unreadable { key, reason: error.to_string() }),
                 },
                 // Removed between the listing and now, by a prune elsewhere.
@@ -106,15 +115,38 @@ impl Store {
                 }
             }
         }
+        let mut holds = futures::stream::iter(holds)
+            .map(|key| async move {
+                let bytes = self.read_small(&key, hold::LARGEST).await;
+                (key, bytes)
+            })
+            .buffer_unordered(READ_AT_ONCE);
+        while let Some((key, bytes)) = holds.next().await {
+            let name = key.strip_suffix(hold::SUFFIX).unwrap_or(&key).to_owned();
+            let Some(entry) = catalogue.entries.iter_mut().find(|entry| entry.name() == name) else { continue };
+            // One that cannot be read holds all the same.
+            entry.hold =
+                Some(bytes.ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_else(|| HoldRecord {
+                    schema: hold::SCHEMA.to_owned(),
+                    id: entry.manifest.id.clone(),
+                    at: entry.manifest.created_at,
+                    reason: Some("its hold cannot be read".to_owned()),
+                }));
+        }
         catalogue.entries.sort_by(|a, b| (a.manifest.created_at, &a.key).cmp(&(b.manifest.created_at, &b.key)));
         catalogue.unreadable.sort_by(|a, b| a.key.cmp(&b.key));
         Ok(catalogue)
     }
 }
 
-/// The manifests below a folder. A folder in it that may not be read (`lost+found`) does not hide the others.
-fn walk(root: &Path) -> Vec<String> {
-    let (mut keys, mut folders) = (Vec::new(), vec![root.to_path_buf()]);
+/// Whether a key is that of a manifest or of what is kept beside it.
+pub(crate) fn is_ours(key: &str) -> bool {
+    key.ends_with(SUFFIX) || drill::is_key(key) || key.ends_with(hold::SUFFIX)
+}
+
+/// The files below a folder. A folder in it that may not be read (`lost+found`) does not hide the others.
+pub(crate) fn walk(root: &Path) -> Vec<(String, std::path::PathBuf)> {
+    let (mut files, mut folders) = (Vec::new(), vec![root.to_path_buf()]);
     while let Some(folder) = folders.pop() {
         let entries = match std::fs::read_dir(&folder) {
             Ok(entries) => entries,
@@ -127,12 +159,10 @@ fn walk(root: &Path) -> Vec<String> {
             let path = entry.path();
             if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
                 folders.push(path);
-            } else if let Some(key) = path.strip_prefix(root).ok().and_then(Path::to_str)
-                && (key.ends_with(SUFFIX) || drill::is_key(key))
-            {
-                keys.push(key.to_owned());
+            } else if let Some(key) = path.strip_prefix(root).ok().and_then(Path::to_str).map(str::to_owned) {
+                files.push((key, path));
             }
         }
     }
-    keys
+    files
 }

@@ -71,6 +71,12 @@ impl StoreError {
     /// What to do next.
     pub fn hint(&self) -> Option<String> {
         let text = match self.kind {
+            StoreErrorKind::Denied if self.says(&["requesttimetooskewed", "clock", "skew"]) => {
+                "the clock of this machine is wrong: set it (NTP), since requests are signed with the time"
+            }
+            StoreErrorKind::Denied if self.says(&["expiredtoken", "expired"]) => {
+                "the credentials have expired: renew AWS_SESSION_TOKEN and its keys, or use credentials that renew themselves (a role, a profile)"
+            }
             StoreErrorKind::Denied if self.at.starts_with("file:") => {
                 "check who owns the folder and who may write to it"
             }
@@ -94,6 +100,11 @@ impl StoreError {
         Some(text.to_owned())
     }
 
+    fn says(&self, words: &[&str]) -> bool {
+        let lower = self.detail.to_lowercase();
+        words.iter().any(|word| lower.contains(word))
+    }
+
     pub(crate) fn from_opendal(error: &opendal::Error, doing: &'static str, at: String) -> Self {
         use opendal::ErrorKind as K;
         let detail = detail(error);
@@ -109,6 +120,8 @@ impl StoreError {
             _ if says(&["no space left", "storage full", "quota", "storagefull"]) => StoreErrorKind::Full,
             _ if says(&[
                 "invalidaccesskeyid",
+                "expiredtoken",
+                "requesttimetooskewed",
                 "signaturedoesnotmatch",
                 "accessdenied",
                 "authenticationfailed",

@@ -5,14 +5,25 @@
 
 mod catalogue;
 mod error;
+mod holder;
+mod lease;
 mod open;
+mod program;
+pub mod rclone;
 mod read;
+mod remove;
+mod survey;
 mod url;
 mod write;
 
 pub use catalogue::{Catalogue, Entry, Unreadable};
 pub use error::{StoreError, StoreErrorKind};
+pub use holder::{holder, lives};
+pub use lease::{Lease, Leased};
 pub use open::{Access, Store, WriteSettings};
+pub use program::{Starter, start_rclone_by};
 pub use read::ObjectReader;
+pub use remove::SIGNATURE;
+pub use survey::{Object, Orphan, Survey};
 pub use url::{StoreUrl, StoreUrlError};
 pub use write::{NotPut, ObjectWriter};

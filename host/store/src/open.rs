@@ -1,20 +1,28 @@
 //! From a URL to an operator: builders, credentials, retries and time-outs.
 
 use std::fmt;
+use std::fs::{File, TryLockError};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
+use base64::Engine as _;
 use opendal::layers::{RetryEvent, RetryLayer, TimeoutLayer};
 use opendal::{ErrorKind, Operator, services};
+use planb_model::secret::Secret;
 
 use crate::error::{StoreError, StoreErrorKind};
+use crate::rclone;
 use crate::url::{Kind, StoreUrl};
 
 /// Where the file system store keeps objects that are not whole yet; on the same file system, so that a rename publishes them.
-const FS_TEMP: &str = ".planb-tmp";
+pub(crate) const FS_TEMP: &str = ".planb-tmp";
 
 /// For calls without a body.
 const CALL_TIME: Duration = Duration::from_mins(1);
+/// How often a call that may be repeated is tried again: with waits of 0.5 to 20 s about 15 s in all.
+const RETRIES: usize = 4;
 /// The slowest link that is worth waiting for, in bytes per second. The time for a part follows from it.
 const SLOWEST: u64 = 64 << 10;
 
@@ -42,6 +50,21 @@ pub enum Access {
     Write,
 }
 
+/// A name in a folder that is ours until this is dropped. The lock goes with the process, so that what a killed run left is
+/// in nobody's way.
+#[derive(Debug)]
+pub(crate) struct Claim {
+    path: PathBuf,
+    _file: File,
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        // While the lock is held: whoever has opened it meanwhile sees that it is gone.
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
 /// A place for backups.
 #[derive(Clone)]
 pub struct Store {
@@ -49,6 +72,8 @@ pub struct Store {
     pub(crate) url: StoreUrl,
     pub(crate) settings: WriteSettings,
     pub(crate) conditional: bool,
+    /// rclone's file of remotes, where it was given as a text.
+    _conf: Option<Arc<tempfile::NamedTempFile>>,
 }
 
 impl fmt::Debug for Store {
@@ -66,25 +91,35 @@ impl Store {
         // Without it OpenDAL has no HTTP client (its own start-up code for that is a feature that we leave out).
         static TRANSPORT: std::sync::Once = std::sync::Once::new();
         TRANSPORT.call_once(opendal::install_default);
+        let mut conf = None;
         let built = match url.kind {
             Kind::File => file(url, access)?,
             Kind::S3 => s3(url)?,
             Kind::Gcs => gcs(url)?,
             Kind::Azblob => azblob(url)?,
+            Kind::Rclone => {
+                let (built, file) = through_rclone(url)?;
+                conf = file;
+                built
+            }
             Kind::Memory => Operator::new(services::Memory::default().root(&url.root)),
         };
         let op = built.map_err(|error| StoreError::from_opendal(&error, "opening", url.shown().to_owned()))?;
+        let call_time = url.number("timeout")?.map_or(CALL_TIME, Duration::from_secs);
         let part_time = Duration::from_secs(settings.part_bytes as u64 / SLOWEST).max(CALL_TIME);
+        // Who wants it short for calls wants it short for parts.
+        let part_time = if call_time < CALL_TIME { call_time } else { part_time.max(call_time) };
+        let retries = url.number("retries")?.map_or(RETRIES, |n| usize::try_from(n).unwrap_or(RETRIES));
         let shown = url.shown().to_owned();
         // The time-out inside, the retries outside: the other way round a retry loses the writer's state.
         let op = op
-            .layer(TimeoutLayer::new().with_timeout(CALL_TIME).with_io_timeout(part_time))
+            .layer(TimeoutLayer::new().with_timeout(call_time).with_io_timeout(part_time))
             .layer(
                 RetryLayer::new()
                     .with_jitter()
                     .with_min_delay(Duration::from_millis(500))
                     .with_max_delay(Duration::from_secs(20))
-                    .with_max_times(4)
+                    .with_max_times(retries)
                     .with_notify(move |event: RetryEvent<'_>| {
                         tracing::warn!(store = shown, error = event.err.message(), attempt = event.attempt, wait = ?event.retry_after, "the store failed, trying again");
                     }),
@@ -94,7 +129,7 @@ impl Store {
         let conditional = url.toggle("conditional")?.unwrap_or(true)
             && op.info().capability().write_with_if_not_exists
             && url.kind != Kind::File;
-        Ok(Self { op, url: url.clone(), settings, conditional })
+        Ok(Self { op, url: url.clone(), settings, conditional, _conf: conf.map(Arc::new) })
     }
 
     /// The folder that it is, where it is one.
@@ -142,38 +177,44 @@ impl Store {
     }
 
     /// On a file system: takes a name for oneself until the object is whole. A rename has no condition, so that two
-    /// runs of the same second would otherwise write over each other.
-    pub(crate) fn claim(&self, key: &str) -> Result<bool, StoreError> {
-        let Some(path) = self.claim_path(key) else { return Ok(false) };
-        let mut made = Err(std::io::Error::other("it was not tried"));
-        // Another run that ends removes the folder when it is empty, also between these two lines.
-        for _ in 0..5 {
-            made = std::fs::create_dir_all(Path::new(&self.url.root).join(FS_TEMP))
-                .and_then(|()| std::fs::OpenOptions::new().write(true).create_new(true).open(&path));
-            if !made.as_ref().is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound) {
-                break;
+    /// runs of the same second would otherwise write over each other. None: the store has conditions, or needs none.
+    pub(crate) fn claim(&self, key: &str) -> Result<Option<Claim>, StoreError> {
+        let Some(path) = self.claim_path(key) else { return Ok(None) };
+        let fail = |kind, detail: String| StoreError { kind, doing: "writing", at: self.at(key), detail };
+        // Others that end remove the file, and its folder when that is empty, also between these lines.
+        for _ in 0..20 {
+            let made = std::fs::create_dir_all(Path::new(&self.url.root).join(FS_TEMP))
+                .and_then(|()| File::options().write(true).create(true).truncate(false).open(&path));
+            let file = match made {
+                Ok(file) => file,
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(fail(kind_of(&error), error.to_string())),
+            };
+            match file.try_lock() {
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => {
+                    return Err(fail(StoreErrorKind::Exists, "another run is writing it".to_owned()));
+                }
+                // A file system without locks: then only the look before writing protects, as in a bucket without conditions.
+                Err(TryLockError::Error(error)) => tracing::debug!(%error, "a claim cannot be locked"),
+            }
+            // Its holder may have removed it between these two: then the lock is on nothing.
+            let (there, mine) = (std::fs::metadata(&path), file.metadata());
+            if there.is_ok_and(|there| mine.is_ok_and(|mine| there.ino() == mine.ino())) {
+                return Ok(Some(Claim { path, _file: file }));
             }
         }
-        made.map(|_| true).map_err(|error| StoreError {
-            kind: match error.kind() {
-                std::io::ErrorKind::AlreadyExists => StoreErrorKind::Exists,
-                _ => kind_of(&error),
-            },
-            doing: "writing",
-            at: self.at(key),
-            detail: error.to_string(),
-        })
+        Err(fail(StoreErrorKind::Other, "its claim keeps changing hands".to_owned()))
     }
 
-    /// Gives a claimed name back.
-    pub(crate) fn unclaim(&self, key: &str) {
-        if let Some(path) = self.claim_path(key) {
-            let _ = std::fs::remove_file(path);
-        }
+    /// Whether another run that goes on is writing an object of this key.
+    pub fn claimed(&self, key: &str) -> bool {
+        let Some(path) = self.claim_path(key) else { return false };
+        File::open(path).is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
     }
 
     /// Beside the unfinished objects, where a killed run's is swept with them.
-    fn claim_path(&self, key: &str) -> Option<PathBuf> {
+    pub(crate) fn claim_path(&self, key: &str) -> Option<PathBuf> {
         if self.url.kind != Kind::File {
             return None;
         }
@@ -191,7 +232,7 @@ impl Store {
         let path = Path::new(&self.url.root).join(key);
         let mut folder = path.parent();
         while let Some(at) = folder {
-            if let Ok(handle) = std::fs::File::open(at)
+            if let Ok(handle) = File::open(at)
                 && let Err(error) = handle.sync_all()
             {
                 tracing::debug!(folder = %at.display(), %error, "the folder could not be synced");
@@ -207,12 +248,14 @@ impl Store {
     pub fn finish(&self) {
         if self.url.kind == Kind::File {
             // Fails where another run has an unfinished object in it, and then has to.
-            let _ = std::fs::remove_dir(Path::new(&self.url.root).join(FS_TEMP));
+            let root = Path::new(&self.url.root);
+            let _ = std::fs::remove_dir(root.join(FS_TEMP));
+            self.tidy();
         }
     }
 }
 
-fn kind_of(error: &std::io::Error) -> StoreErrorKind {
+pub(crate) fn kind_of(error: &std::io::Error) -> StoreErrorKind {
     match error.kind() {
         std::io::ErrorKind::NotFound => StoreErrorKind::NotFound,
         std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => StoreErrorKind::Denied,
@@ -252,10 +295,32 @@ fn sweep(temp: &Path) {
             .metadata()
             .and_then(|meta| meta.modified())
             .is_ok_and(|at| at.elapsed().is_ok_and(|age| age > Duration::from_hours(24)));
-        if old {
+        // A claim is as old as its run, which may take days and goes on.
+        let claimed =
+            || File::open(entry.path()).is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)));
+        if old && !claimed() {
             let _ = std::fs::remove_file(entry.path());
         }
     }
+}
+
+/// Through the rclone program; with the file of remotes that was written for it, if one was.
+fn through_rclone(url: &StoreUrl) -> Result<(opendal::Result<Operator>, Option<tempfile::NamedTempFile>), StoreError> {
+    let fail = |error: &dyn fmt::Display| url.error(error.to_string());
+    let remote = rclone::Remote::new(&url.bucket, &url.root).map_err(|error| fail(&error))?;
+    let mut file = None;
+    if let Some(text) = url.secret_file("config_text_file")? {
+        // 0600 in the folder for temporary files, for as long as the store is open.
+        let mut written = tempfile::NamedTempFile::new().map_err(|error| fail(&error))?;
+        std::io::Write::write_all(&mut written, text.as_bytes()).map_err(|error| fail(&error))?;
+        file = Some(written);
+    }
+    let config = file.as_ref().map(|file| file.path().to_owned()).or_else(|| url.get("config").map(PathBuf::from));
+    let secrets = url.secret_file("config_pass_file")?.map(|pass| ("RCLONE_CONFIG_PASS".to_owned(), Secret::new(pass)));
+    let program = crate::program::program(secrets.into_iter().collect())
+        .ok_or_else(|| url.error("this program was built without a way to start rclone"))?;
+    let settings = rclone::RcloneSettings { remote, config, extra_args: url.rclone_args.clone() };
+    Ok((rclone::operator(program, &settings), file))
 }
 
 /// The services' usual variables. OpenDAL reads most itself; these it does not, or not under every name.
@@ -325,7 +390,9 @@ fn gcs(url: &StoreUrl) -> Result<opendal::Result<Operator>, StoreError> {
     if let Some(endpoint) = url.get("endpoint").map(str::to_owned).or_else(|| env(&["STORAGE_EMULATOR_HOST"])) {
         b = b.endpoint(&endpoint);
     }
-    if let Some(path) = url.get("credential_file") {
+    if let Some(json) = url.given("credential") {
+        b = b.credential(&base64::engine::general_purpose::STANDARD.encode(json.expose()));
+    } else if let Some(path) = url.get("credential_file") {
         b = b.credential_path(path);
     }
     if let Some(class) = url.get("storage_class") {

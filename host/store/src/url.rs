@@ -9,6 +9,8 @@ use planb_model::connection::did_you_mean;
 use planb_model::secret::Secret;
 use url::Url;
 
+use crate::rclone::Remote;
+
 /// The kinds of stores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -16,6 +18,7 @@ pub(crate) enum Kind {
     S3,
     Gcs,
     Azblob,
+    Rclone,
     Memory,
 }
 
@@ -28,6 +31,10 @@ pub struct StoreUrl {
     /// The path below it, without slashes at its ends; absolute for `file:`.
     pub(crate) root: String,
     pub(crate) settings: BTreeMap<String, String>,
+    /// Secrets that were given beside the URL, by their settings' names without `_file`.
+    given: BTreeMap<String, Secret>,
+    /// Further arguments for rclone.
+    pub(crate) rclone_args: Vec<String>,
     shown: String,
 }
 
@@ -55,11 +62,25 @@ const S3: &[&str] = &[
     "sse_kms_key_id",
     "checksum",
     "conditional",
+    "timeout",
+    "retries",
     "role_arn",
     "external_id",
 ];
-const GCS: &[&str] = &["endpoint", "credential_file", "anonymous", "storage_class", "conditional"];
-const AZBLOB: &[&str] = &["endpoint", "account_name", "account_key_file", "sas_token_file", "anonymous", "conditional"];
+const GCS: &[&str] =
+    &["endpoint", "credential_file", "anonymous", "storage_class", "conditional", "timeout", "retries"];
+const AZBLOB: &[&str] = &[
+    "endpoint",
+    "account_name",
+    "account_key_file",
+    "sas_token_file",
+    "anonymous",
+    "conditional",
+    "timeout",
+    "retries",
+];
+/// The file with the remotes, and what opens it.
+const RCLONE: &[&str] = &["config", "config_pass_file", "config_text_file"];
 /// What people put into such URLs elsewhere and must not here.
 const SECRET: &[&str] = &[
     "secret_access_key",
@@ -92,7 +113,15 @@ impl StoreUrl {
             let path = std::path::absolute(text).map_err(|error| early(error.to_string()))?;
             let path = path.to_string_lossy().into_owned();
             let shown = format!("file://{path}");
-            return Ok(Self { kind: Kind::File, bucket: String::new(), root: path, settings: BTreeMap::new(), shown });
+            return Ok(Self {
+                kind: Kind::File,
+                bucket: String::new(),
+                root: path,
+                settings: BTreeMap::new(),
+                given: BTreeMap::new(),
+                rclone_args: Vec::new(),
+                shown,
+            });
         }
         let url = Url::parse(text).map_err(|error| early(format!("it is not a URL: {error}")))?;
         let (kind, known) = match url.scheme() {
@@ -100,10 +129,11 @@ impl StoreUrl {
             "s3" => (Kind::S3, S3),
             "gs" | "gcs" => (Kind::Gcs, GCS),
             "azblob" | "az" => (Kind::Azblob, AZBLOB),
+            "rclone" => (Kind::Rclone, RCLONE),
             "memory" => (Kind::Memory, FILE),
             other => {
                 return Err(early(format!(
-                    "planb knows no stores of the kind `{other}:`; known are file, s3, gs and azblob"
+                    "planb knows no stores of the kind `{other}:`; known are file, s3, gs, azblob and rclone"
                 )));
             }
         };
@@ -148,15 +178,46 @@ impl StoreUrl {
                 return Err(fail(&shown, "a folder's URL has three slashes: file:///path/to/folder".to_owned()));
             }
             Kind::File => path,
+            // Where rclone tells absolute paths from others, the second slash makes the difference.
+            Kind::Rclone => path.strip_prefix('/').unwrap_or(&path).trim_end_matches('/').to_owned(),
             _ => path.trim_matches('/').to_owned(),
         };
+        if kind == Kind::Rclone {
+            Remote::of_url(&url).map_err(|error| fail(&shown, error.to_string()))?;
+        }
         if matches!(kind, Kind::S3 | Kind::Gcs | Kind::Azblob) && host.is_empty() {
             return Err(fail(&shown, format!("the bucket is missing: {scheme}://bucket/prefix")));
         }
         if root.split('/').any(|part| part == "..") {
             return Err(fail(&shown, "the path may not contain `..`".to_owned()));
         }
-        Ok(Self { kind, bucket: host, root, settings, shown })
+        Ok(Self { kind, bucket: host, root, settings, given: BTreeMap::new(), rclone_args: Vec::new(), shown })
+    }
+
+    /// Gives it secrets that do not come from files or the environment: `secret_access_key`, `account_key`, and so on.
+    ///
+    /// # Errors
+    /// [`StoreUrlError`] for one that this kind of store does not know.
+    pub fn with_secrets(mut self, secrets: BTreeMap<String, Secret>) -> Result<Self, StoreUrlError> {
+        let known = match self.kind {
+            Kind::S3 => S3,
+            Kind::Gcs => GCS,
+            Kind::Azblob => AZBLOB,
+            Kind::Rclone => RCLONE,
+            Kind::File | Kind::Memory => FILE,
+        };
+        if let Some(name) = secrets.keys().find(|name| !known.contains(&format!("{name}_file").as_str())) {
+            return Err(self.error(format!("this kind of store knows no secret `{name}`")));
+        }
+        self.given = secrets;
+        Ok(self)
+    }
+
+    /// Gives it further arguments for the rclone program.
+    #[must_use]
+    pub fn with_rclone_args(mut self, args: Vec<String>) -> Self {
+        self.rclone_args = args;
+        self
     }
 
     /// The URL as it may be printed and kept: without anything secret, because it holds nothing secret.
@@ -173,8 +234,16 @@ impl StoreUrl {
         files.map(|(name, _)| self.secret_file(name).map(|text| Secret::new(text.unwrap_or_default()))).collect()
     }
 
+    /// A secret that was given beside the URL.
+    pub(crate) fn given(&self, name: &str) -> Option<&Secret> {
+        self.given.get(name)
+    }
+
     /// A secret that the URL names by its file.
     pub(crate) fn secret_file(&self, setting: &str) -> Result<Option<String>, StoreUrlError> {
+        if let Some(given) = setting.strip_suffix("_file").and_then(|name| self.given.get(name)) {
+            return Ok(Some(given.expose().to_owned()));
+        }
         let Some(path) = self.get(setting) else { return Ok(None) };
         let text = std::fs::read_to_string(path).map_err(|error| self.error(format!("`{setting}` {path}: {error}")))?;
         Ok(Some(text.trim_end_matches(['\n', '\r']).to_owned()))
@@ -186,6 +255,14 @@ impl StoreUrl {
 
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.settings.get(name).map(String::as_str)
+    }
+
+    pub(crate) fn number(&self, name: &str) -> Result<Option<u64>, StoreUrlError> {
+        let parse = |text: &str| match text.parse() {
+            Ok(0) | Err(_) => Err(self.error(format!("`{name}` is a whole number from 1, not {text:?}"))),
+            Ok(number) => Ok(number),
+        };
+        self.get(name).map(parse).transpose()
     }
 
     pub(crate) fn toggle(&self, name: &str) -> Result<Option<bool>, StoreUrlError> {

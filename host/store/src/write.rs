@@ -5,7 +5,7 @@ use std::fmt;
 use bytes::Bytes;
 
 use crate::error::{StoreError, StoreErrorKind};
-use crate::open::Store;
+use crate::open::{Claim, Store};
 
 /// The name of the user metadata by which a writer knows its own object.
 /// (Azure takes letters and digits only.)
@@ -23,8 +23,8 @@ pub struct ObjectWriter {
     written: u64,
     /// Kept with the object where the store can: by it we know our own.
     mark: Option<String>,
-    /// On a file system: the name was claimed, and is given back if nothing comes of it.
-    claimed: bool,
+    /// On a file system: the name is ours until this is dropped.
+    claim: Option<Claim>,
 }
 
 /// A small object was not written.
@@ -48,22 +48,15 @@ impl Store {
     /// # Errors
     /// [`StoreError`]; `Exists` where the key is taken.
     pub async fn begin(&self, key: &str, media_type: &str) -> Result<ObjectWriter, StoreError> {
-        let claimed = self.claim(key)?;
-        let begun = self.begin_claimed(key, media_type, claimed).await;
-        if begun.is_err() && claimed {
-            self.unclaim(key);
-        }
-        begun
-    }
-
-    async fn begin_claimed(&self, key: &str, media_type: &str, claimed: bool) -> Result<ObjectWriter, StoreError> {
+        let claim = self.claim(key)?;
         if self.size_of(key).await?.is_some() {
             return Err(self.exists(key));
         }
         let mut writer = self.op.writer_with(key);
         let capability = self.op.info().capability();
         let mark = capability.write_with_user_metadata.then(|| uuid::Uuid::new_v4().simple().to_string());
-        if let Some(mark) = mark.as_ref().filter(|_| !claimed) {
+        let mark = mark.filter(|_| claim.is_none());
+        if let Some(mark) = &mark {
             writer = writer.user_metadata([(MARK.to_owned(), mark.clone())]);
         }
         if capability.write_can_multi {
@@ -76,8 +69,7 @@ impl Store {
             writer = writer.if_not_exists(true);
         }
         let inner = writer.await.map_err(|error| self.error(&error, "writing", key))?;
-        let mark = mark.filter(|_| !claimed);
-        Ok(ObjectWriter { store: self.clone(), key: key.to_owned(), inner, written: 0, mark, claimed })
+        Ok(ObjectWriter { store: self.clone(), key: key.to_owned(), inner, written: 0, mark, claim })
     }
 
     /// Writes a small object in one go. Used for manifests, whose writing is the commit.
@@ -152,9 +144,7 @@ impl ObjectWriter {
             tracing::warn!(object = self.store.at(&self.key), "the store reported a failure, but the object is whole");
         }
         self.store.settle(&self.key);
-        if self.claimed {
-            self.store.unclaim(&self.key);
-        }
+        drop(self.claim);
         Ok(self.written)
     }
 
@@ -173,9 +163,7 @@ impl ObjectWriter {
 
     /// Leaves nothing of the object behind, as far as the store lets us.
     pub async fn abort(mut self) {
-        if self.claimed {
-            self.store.unclaim(&self.key);
-        }
+        drop(self.claim.take());
         for attempt in 0..3 {
             match self.inner.abort().await {
                 Ok(()) => return,
@@ -192,5 +180,30 @@ impl ObjectWriter {
             object = self.store.at(&self.key),
             "an unfinished upload may be left; let the bucket's lifecycle rule remove it (AbortIncompleteMultipartUpload)"
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use crate::{Access, StoreUrl, WriteSettings};
+
+    #[tokio::test]
+    async fn a_name_is_one_writers_and_a_dead_ones_is_nobodys() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = StoreUrl::parse(&folder.path().to_string_lossy()).unwrap();
+        let store = Store::open(&url, Access::Write, WriteSettings::default()).unwrap();
+        let mut first = store.begin("x.sql", "text/plain").await.unwrap();
+        assert!(store.claimed("x.sql"));
+        assert_eq!(store.begin("x.sql", "text/plain").await.unwrap_err().kind, StoreErrorKind::Exists);
+        first.write(Bytes::from_static(b"one")).await.unwrap();
+        first.close().await.unwrap();
+        assert!(!store.claimed("x.sql"));
+        // What a killed run leaves is a file without a lock.
+        std::fs::write(store.claim_path("y.sql").unwrap(), "").unwrap();
+        assert!(!store.claimed("y.sql"));
+        store.begin("y.sql", "text/plain").await.unwrap().abort().await;
+        assert!(!store.claim_path("y.sql").unwrap().exists());
     }
 }

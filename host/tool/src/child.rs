@@ -1,15 +1,19 @@
 //! A running tool: its pipes, its end, and how to bring that about.
 
-use std::process::{ChildStdin, ChildStdout};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, OnceLock};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
+use std::process::{ChildStderr, ChildStdin, ChildStdout};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, waitid};
 use tokio::sync::watch;
 
-use crate::launch::Mark;
-use crate::tree;
+use crate::error::ToolError;
+use crate::spawn::on_spawner;
+use crate::{shim, tree};
 
 /// How a tool ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,13 +40,31 @@ impl Exit {
     pub fn last_line(&self) -> &str {
         self.stderr.lines().rev().map(str::trim).find(|line| !line.is_empty()).unwrap_or("it said nothing")
     }
+
+    /// What the shim said if it did not become the tool, because the tool is another file now.
+    pub fn replaced(&self, id: &str) -> Option<ToolError> {
+        let what = self.last_line().strip_prefix(shim::SAYS)?;
+        (self.code == Some(shim::REPLACED.into()))
+            .then(|| ToolError::Replaced { id: id.to_owned(), what: what.to_owned() })
+    }
+}
+
+/// The folder that is a child's `TMPDIR`, by which its descendants are known. Removed with the child.
+#[derive(Debug)]
+pub(crate) struct Mark(pub(crate) PathBuf);
+
+impl Drop for Mark {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
 }
 
 /// A running tool. Dropping it kills its whole process group.
 #[derive(Debug)]
 pub struct Child {
     pub(crate) id: String,
-    group: Pid,
+    /// None: it was reaped, and the number may be somebody else's by now.
+    group: Arc<Mutex<Option<Pid>>>,
     /// For the dump of a restore.
     pub stdin: Option<ChildStdin>,
     /// For the dump of a backup.
@@ -52,36 +74,47 @@ pub struct Child {
 
 /// After TERM, before KILL.
 pub(crate) const GRACE: Duration = Duration::from_secs(5);
-/// After the tool's end, for what it said last to be read.
-const LAST_WORDS: Duration = Duration::from_millis(500);
+/// After the tool's end, for what it said last to be read, and for its pipes to be closed.
+pub(crate) const LAST_WORDS: Duration = Duration::from_millis(500);
 
 impl Child {
-    pub(crate) fn adopt(id: String, mut child: std::process::Child, stderr: Receiver<String>, mark: Mark) -> Self {
+    /// `listen`: takes its stderr, and tells what it said when there is no more.
+    pub(crate) fn adopt(
+        id: String,
+        mut child: std::process::Child,
+        listen: impl FnOnce(ChildStderr) -> Receiver<String>,
+        mark: Option<Mark>,
+    ) -> Self {
         let (sender, exit) = watch::channel(None);
-        let group = Pid::from_child(&child);
-        let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
-        let tool = id.clone();
+        let pid = Pid::from_child(&child);
+        let group = Arc::new(Mutex::new(Some(pid)));
+        let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        let inodes = [inode(stdin.as_ref()), inode(stdout.as_ref()), inode(stderr.as_ref())];
+        let mut pipes = Pipes {
+            stdin: stdin.is_some(),
+            stdout: None,
+            stderr: stderr.map_or_else(|| channel().1, listen),
+            said: None,
+            inodes: inodes.into_iter().flatten().collect(),
+        };
+        if mark.is_some() {
+            pipes.stdout = stdout.as_ref().and_then(|stdout| stdout.as_fd().try_clone_to_owned().ok());
+        }
+        let (tool, shared) = (id.clone(), Arc::clone(&group));
         std::thread::spawn(move || {
             // Seen, but not yet reaped: until then nobody else can get its process id, so the group is still ours.
             while matches!(
-                waitid(WaitId::Pid(group), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT),
+                waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT),
                 Err(rustix::io::Errno::INTR)
             ) {}
-            tree::signal_group(group, Signal::KILL);
-            let status = child.wait();
-            let mut said = stderr.recv_timeout(LAST_WORDS);
-            if said == Err(RecvTimeoutError::Timeout) {
-                // Something left the group and still holds the pipes.
-                tree::sweep(&mark.0);
-                said = stderr.recv_timeout(LAST_WORDS);
-            }
-            let exit = match status {
-                Ok(status) => Exit {
-                    code: status.code(),
-                    signal: std::os::unix::process::ExitStatusExt::signal(&status),
-                    stderr: said.unwrap_or_default(),
-                },
-                Err(_) => Exit { code: None, signal: None, stderr: said.unwrap_or_default() },
+            tree::signal_group(pid, Signal::KILL);
+            *shared.lock().unwrap_or_else(PoisonError::into_inner) = None;
+            let status = child.wait().ok();
+            pipes.close(mark.as_ref());
+            let exit = Exit {
+                code: status.and_then(|status| status.code()),
+                signal: status.and_then(|status| std::os::unix::process::ExitStatusExt::signal(&status)),
+                stderr: pipes.said.unwrap_or_default(),
             };
             tracing::debug!(tool, end = exit.describe(), "tool ended");
             sender.send_replace(Some(exit));
@@ -113,7 +146,7 @@ impl Child {
     pub async fn stop(&mut self) -> Exit {
         self.stdin = None;
         if !self.ended() {
-            tree::signal_group(self.group, Signal::TERM);
+            self.signal(Signal::TERM);
             if tokio::time::timeout(GRACE, self.wait()).await.is_err() {
                 tracing::debug!(tool = self.id, "the tool did not heed TERM");
                 self.kill();
@@ -124,8 +157,14 @@ impl Child {
 
     /// Ends it and all its descendants now.
     pub fn kill(&self) {
-        if !self.ended() {
-            tree::signal_group(self.group, Signal::KILL);
+        self.signal(Signal::KILL);
+    }
+
+    /// Sends a signal to its whole process group.
+    pub(crate) fn signal(&self, signal: Signal) {
+        // Held meanwhile, so that it is not reaped in between.
+        if let Some(group) = *self.group.lock().unwrap_or_else(PoisonError::into_inner) {
+            tree::signal_group(group, signal);
         }
     }
 }
@@ -138,27 +177,56 @@ impl Drop for Child {
     }
 }
 
-type Job = Box<dyn FnOnce() + Send>;
+/// The pipes of a tool, which whatever it started can keep open.
+struct Pipes {
+    stderr: Receiver<String>,
+    said: Option<String>,
+    /// Only looked at, never read.
+    stdout: Option<OwnedFd>,
+    /// Whether it has one. From this end nobody can tell whether somebody still reads.
+    stdin: bool,
+    /// By which all of them are known.
+    inodes: Vec<u64>,
+}
 
-/// Runs a closure on the one thread that starts processes.
-///
-/// A tool dies with the *thread* that started it (the parent-death signal is the thread's, prctl(2)), so that
-/// thread has to live as long as planb.
-pub(crate) fn on_spawner<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
-    static SPAWNER: OnceLock<Arc<std::sync::Mutex<Sender<Job>>>> = OnceLock::new();
-    let spawner = SPAWNER.get_or_init(|| {
-        let (sender, jobs) = channel::<Job>();
-        std::thread::spawn(move || {
-            for job in jobs {
-                job();
+impl Pipes {
+    /// Sees to it that nobody holds them any more after the tool's end: who reads a dump waits for the last writer, who writes
+    /// one for the last reader.
+    fn close(&mut self, mark: Option<&Mark>) {
+        let closed = self.closed();
+        let Some(mark) = mark.filter(|_| !closed || self.stdin) else { return };
+        // Something may have left the group.
+        tree::sweep(&mark.0);
+        if self.stdin || !self.closed() {
+            // And have another TMPDIR.
+            let inodes = std::mem::take(&mut self.inodes);
+            on_spawner(move || tree::sweep_pipes(&inodes));
+            self.closed();
+        }
+    }
+
+    fn closed(&mut self) -> bool {
+        if self.said.is_none() {
+            match self.stderr.recv_timeout(LAST_WORDS) {
+                Ok(said) => self.said = Some(said),
+                Err(RecvTimeoutError::Disconnected) => self.said = Some(String::new()),
+                Err(RecvTimeoutError::Timeout) => return false,
             }
-        });
-        Arc::new(std::sync::Mutex::new(sender))
-    });
-    let (sender, result) = channel();
-    let job: Job = Box::new(move || {
-        let _ = sender.send(work());
-    });
-    spawner.lock().ok()?.send(job).ok()?;
-    result.recv().ok()
+        }
+        let Some(stdout) = &self.stdout else { return true };
+        // Without anything to wait for: that there is no writer any more is always told, bytes or none.
+        let mut fds = [PollFd::new(stdout, PollFlags::empty())];
+        let time = Timespec { tv_sec: 0, tv_nsec: LAST_WORDS.subsec_nanos().into() };
+        loop {
+            match poll(&mut fds, Some(&time)) {
+                Err(rustix::io::Errno::INTR) => {}
+                Ok(0) => return false,
+                _ => return true,
+            }
+        }
+    }
+}
+
+fn inode(pipe: Option<impl AsFd>) -> Option<u64> {
+    rustix::fs::fstat(pipe?).ok().map(|stat| stat.st_ino)
 }

@@ -22,6 +22,9 @@ pub enum ToolError {
     Version { id: String, path: PathBuf, version: String, needs: String, install_hint: Option<String> },
     #[error("the tool `{id}` at {path} does not tell its version: {detail}")]
     Probe { id: String, path: PathBuf, detail: String },
+    /// The file is not the one that was found and approved.
+    #[error("the tool `{id}`: {what}")]
+    Replaced { id: String, what: String },
     #[error(transparent)]
     Unfit(Arc<ToolError>),
     #[error("the plugin may not use the tool `{id}`")]
@@ -65,6 +68,7 @@ impl ToolError {
             Self::Missing { .. }
             | Self::Version { .. }
             | Self::Probe { .. }
+            | Self::Replaced { .. }
             | Self::Start { .. }
             | Self::TooMuch { .. }
             | Self::Timeout(_)
@@ -86,6 +90,10 @@ impl ToolError {
                 let install = install_hint.as_ref().map(|hint| format!("install {hint}, or ")).unwrap_or_default();
                 Some(format!("{install}point to it with --tool-path {id}=/path/to/it"))
             }
+            Self::Replaced { .. } => Some(
+                "if it was upgraded just now, run this again: tools are looked for anew each time; otherwise find out who changed it"
+                    .to_owned(),
+            ),
             Self::Work { .. } => {
                 Some("use another place with --work-dir, one with room that only you can write to".to_owned())
             }

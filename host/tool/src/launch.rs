@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Command as Process, Stdio};
+use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use planb_model::argv::{render, shell, shell_word};
@@ -17,10 +16,14 @@ use planb_model::secret::Secrets;
 use tokio_util::sync::CancellationToken;
 
 use crate::account::Account;
-use crate::child::{Child, Exit, on_spawner};
+use crate::bounds::Bounds;
+use crate::child::{Child, Exit, Mark};
+use crate::confine::{self, Confine, Confinement};
 use crate::error::{TimedOut, ToolError};
-use crate::shim;
-use crate::stderr;
+use crate::limits::Limits;
+use crate::order::Order;
+use crate::seal::Seal;
+use crate::spawn::{PATH, Spawn};
 use crate::toolbox::Toolbox;
 use crate::work::WorkDir;
 
@@ -53,16 +56,6 @@ pub struct Captured {
     pub time: Option<Duration>,
 }
 
-/// The folder that is a child's `TMPDIR`, by which its descendants are known. Removed with the child.
-#[derive(Debug)]
-pub(crate) struct Mark(pub(crate) PathBuf);
-
-impl Drop for Mark {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
 /// Starts tools for one run.
 #[derive(Debug, Clone)]
 pub struct Launcher {
@@ -70,19 +63,19 @@ pub struct Launcher {
     work: Arc<WorkDir>,
     secrets: Arc<Secrets>,
     redactor: Arc<Redactor>,
-    path: OsString,
     extra: Arc<[String]>,
     inherited: Arc<[(String, OsString)]>,
     account: Option<Account>,
+    /// None: tools write wherever they may.
+    bounds: Option<Arc<Bounds>>,
+    limits: Limits,
     cancel: CancellationToken,
     count: Arc<AtomicU32>,
 }
 
-/// Where a tool's own helpers are looked for. Not the caller's PATH: a plan's meaning does not depend on a shell.
-const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/opt/homebrew/bin";
-
 impl Launcher {
-    /// `shim` is a program that calls [`shim::main`] when its first argument is [`shim::WORD`].
+    /// `shim` is a program that calls [`crate::shim::main`] when its first argument is [`crate::shim::WORD`].
+    /// Tools are not confined until [`Launcher::with_confine`] says so.
     pub fn new(
         shim: PathBuf,
         work: Arc<WorkDir>,
@@ -95,10 +88,11 @@ impl Launcher {
             work,
             secrets,
             redactor,
-            path: PATH.into(),
             extra: Arc::from([]),
             inherited: Arc::from([]),
             account: None,
+            bounds: None,
+            limits: Limits::default(),
             cancel,
             count: Arc::default(),
         }
@@ -123,6 +117,46 @@ impl Launcher {
     pub fn as_account(mut self, account: Option<Account>) -> Self {
         self.account = account;
         self
+    }
+
+    /// The same, with tools that write below the run's work directory and within these bounds, as far as this kernel can see to it.
+    ///
+    /// A path that is not absolute is one of the work directory, and says nothing new.
+    #[must_use]
+    pub fn with_confine(mut self, confine: Confine, bounds: Bounds) -> Self {
+        self.bounds = match confine {
+            Confine::WorkDir => {
+                confine::announce();
+                Some(Arc::new(bounds))
+            }
+            Confine::Off => None,
+        };
+        self
+    }
+
+    /// Where tools are confined: from now on they may write to these too.
+    pub fn also_writable(&mut self, more: Vec<PathBuf>) {
+        if let Some(bounds) = &mut self.bounds {
+            let writable = &mut Arc::make_mut(bounds).writable;
+            writable.extend(more.into_iter().filter(|path| !writable.contains(path)).collect::<Vec<_>>());
+        }
+    }
+
+    /// The same, with tools that may use this much of the machine.
+    #[must_use]
+    pub fn with_limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// What to do where a tool failed for want of a permission, and it may be for where it may write. None: it is not.
+    pub fn confine_hint(&self, exit: &Exit) -> Option<&'static str> {
+        const WORDS: [&str; 4] = ["permission denied", "eacces", "os error 13", "cross-device link"];
+        let confined = self.bounds.is_some() && !matches!(confine::confinement(), Confinement::None(_));
+        let said = confined.then(|| exit.stderr.to_lowercase())?;
+        WORDS.iter().any(|word| said.contains(word)).then_some(
+            "if the tool wanted to write somewhere else than to the run's work directory: it is kept from that, see docs/confinement.md",
+        )
     }
 
     /// The same, stopped by another.
@@ -241,22 +275,26 @@ impl Launcher {
         } else {
             tracing::debug!(command = typed, "starting");
         }
-        let mut process = self.process(&tool.path, &args)?;
+        // The shim looks once more, when there is nobody left to tell but who reads its stderr.
+        if let Err(what) = tool.seal.check(&tool.path) {
+            return Err(ToolError::Replaced { id: tool.id.clone(), what: format!("{} {what}", tool.path.display()) });
+        }
+        let mut spawn = self.prepare(&tool.id, &tool.path, tool.seal, &args)?;
         for (name, value) in &env {
             use std::os::unix::ffi::OsStrExt as _;
-            process.0.env(name, std::ffi::OsStr::from_bytes(value));
+            spawn.process.env(name, std::ffi::OsStr::from_bytes(value));
         }
-        process.0.stdin(match &command.stdin_from {
+        spawn.process.stdin(match &command.stdin_from {
             Some(path) if stdin == Stdin::Planned && input.is_none() => self.work.open_file(path)?.into(),
             _ if stdin == Stdin::Piped || input.is_some() => Stdio::piped(),
             _ => Stdio::null(),
         });
-        process.0.stdout(match &command.stdout_to {
+        spawn.process.stdout(match &command.stdout_to {
             Some(path) => self.work.create_file(path, self.account)?.into(),
             None if stdout == Stdout::Null => Stdio::null(),
             None => Stdio::piped(),
         });
-        let mut child = self.spawn(&tool.id, process)?;
+        let mut child = spawn.start(&self.redactor)?;
         if let Some(input) = input
             && let Some(mut pipe) = child.stdin.take()
         {
@@ -297,12 +335,13 @@ impl Launcher {
         &self,
         id: &str,
         path: &Path,
+        seal: Seal,
         args: &[String],
         time: Duration,
     ) -> Result<(Exit, Vec<u8>), ToolError> {
-        let mut process = self.process(path, args)?;
-        process.0.stdin(Stdio::null()).stdout(Stdio::piped());
-        let child = self.spawn(id, process)?;
+        let mut spawn = self.prepare(id, path, seal, args)?;
+        spawn.process.stdin(Stdio::null()).stdout(Stdio::piped());
+        let child = spawn.start(&self.redactor)?;
         self.finish(child, Captured { stdout_bytes: 64 << 10, time: Some(time) }).await
     }
 
@@ -336,7 +375,10 @@ impl Launcher {
             () = self.cancel.cancelled() => Err(ToolError::Cancelled),
         };
         match ended {
-            Ok((exit, Ok(out))) if out.len() <= limits.stdout_bytes => Ok((exit, out)),
+            Ok((exit, Ok(out))) if out.len() <= limits.stdout_bytes => match exit.replaced(&id) {
+                Some(error) => Err(error),
+                None => Ok((exit, out)),
+            },
             Ok((_, Ok(_))) => Err(ToolError::TooMuch { id, limit: limits.stdout_bytes }),
             Ok((_, Err(source))) => Err(ToolError::Pipe { id, source }),
             Err(error) => {
@@ -346,42 +388,42 @@ impl Launcher {
         }
     }
 
-    #[expect(clippy::disallowed_methods, reason = "the one place that starts processes")]
-    fn process(&self, program: &Path, args: &[String]) -> Result<(Process, Mark), ToolError> {
+    /// Everything about a program's start but its pipes and its own environment.
+    fn prepare(&self, id: &str, program: &Path, seal: Seal, args: &[String]) -> Result<Spawn, ToolError> {
         let number = self.count.fetch_add(1, Ordering::Relaxed);
         let mark = Mark(self.work.tmp().join(number.to_string()));
         let made = std::fs::create_dir(&mark.0).and_then(|()| self.account.map_or(Ok(()), |to| to.own(&mark.0)));
         made.map_err(|source| ToolError::Work { path: mark.0.clone(), source })?;
-        let mut process = Process::new(&self.shim);
-        process
-            .arg(shim::WORD)
-            .arg(shim::parent_word(self.account))
-            .arg(program)
-            .args(args)
+        let order = Order {
+            account: self.account,
+            seal: Some(seal),
+            walls: self.walls(id, program),
+            limits: Some(self.limits),
+            ..Order::mine()
+        };
+        let mut spawn = Spawn::new(id, &self.shim, &order, program.as_os_str(), args);
+        spawn
+            .process
             .current_dir(self.work.path())
             .env_clear()
             .envs(self.inherited.iter().map(|(name, value)| (name, value)))
-            .env("PATH", &self.path)
+            .env("PATH", PATH)
             .env("HOME", self.work.home())
             .env("TMPDIR", &mark.0)
             .env("LC_ALL", "C.UTF-8")
             .env("TZ", "UTC");
-        Ok((process, mark))
+        spawn.mark = Some(mark);
+        Ok(spawn)
     }
 
-    fn spawn(&self, id: &str, (mut process, mark): (Process, Mark)) -> Result<Child, ToolError> {
-        use std::os::unix::process::CommandExt as _;
-        process.stderr(Stdio::piped()).process_group(0);
-        let started = on_spawner(move || process.spawn());
-        let started = started.unwrap_or_else(|| Err(std::io::Error::other("the thread that starts tools is gone")));
-        let mut child = started.map_err(|source| ToolError::Start { id: id.to_owned(), source })?;
-        let (sender, said) = channel();
-        if let Some(pipe) = child.stderr.take() {
-            let (tool, redactor) = (id.to_owned(), Arc::clone(&self.redactor));
-            std::thread::spawn(move || {
-                let _ = sender.send(stderr::drain(pipe, &tool, &redactor));
-            });
+    /// What a program may write to. The work directory's own folder and its lock are planb's.
+    fn walls(&self, id: &str, program: &Path) -> Option<Vec<PathBuf>> {
+        let bounds = self.bounds.as_ref()?;
+        if bounds.spare(program) {
+            tracing::debug!(tool = id, "not confined: it works on a server's own files, wherever they are");
+            return None;
         }
-        Ok(Child::adopt(id.to_owned(), child, said, mark))
+        let own = [self.work.path(), self.work.home(), self.work.tmp()];
+        Some(own.into_iter().chain(bounds.writable.iter().filter(|path| path.is_absolute()).cloned()).collect())
     }
 }

@@ -11,6 +11,7 @@ use rustix::fs::{Access, access};
 
 use crate::error::ToolError;
 use crate::launch::Launcher;
+use crate::seal::Seal;
 
 /// Where programs are looked for.
 #[derive(Debug, Clone, Default)]
@@ -32,6 +33,8 @@ pub struct ResolvedTool {
     pub version: Option<String>,
     /// The first line that it printed then.
     pub banner: Option<String>,
+    /// Which file the path led to then.
+    pub seal: Seal,
 }
 
 /// The tools of one plugin on this machine.
@@ -159,11 +162,13 @@ fn is_program(path: &Path) -> bool {
 }
 
 async fn probe(spec: &ToolSpec, path: PathBuf, launcher: &Launcher) -> Result<ResolvedTool, ToolError> {
+    // Before it is asked: the file that answers is the file that is known.
+    let seal = Seal::of(&path).map_err(|source| ToolError::Start { id: spec.id.clone(), source })?;
     if spec.version_args.is_empty() {
-        return Ok(ResolvedTool { id: spec.id.clone(), path, version: None, banner: None });
+        return Ok(ResolvedTool { id: spec.id.clone(), path, version: None, banner: None, seal });
     }
     let fail = |path: &Path, detail: String| ToolError::Probe { id: spec.id.clone(), path: path.to_path_buf(), detail };
-    let (exit, stdout) = launcher.probe(&spec.id, &path, &spec.version_args, PROBE_TIME).await?;
+    let (exit, stdout) = launcher.probe(&spec.id, &path, seal, &spec.version_args, PROBE_TIME).await?;
     let ok = |code| {
         if spec.version_ok.is_empty() { code == 0 } else { spec.version_ok.iter().any(|ok| i32::from(*ok) == code) }
     };
@@ -189,7 +194,7 @@ async fn probe(spec: &ToolSpec, path: PathBuf, launcher: &Launcher) -> Result<Re
     }
     let banner = text.lines().chain(exit.stderr.lines()).find(|line| !line.trim().is_empty());
     let banner = banner.map(|line| strip_control(line).chars().take(200).collect());
-    Ok(ResolvedTool { id: spec.id.clone(), path, version: Some(version), banner })
+    Ok(ResolvedTool { id: spec.id.clone(), path, version: Some(version), banner, seal })
 }
 
 /// The first number with a dot in it, or a whole number standing alone: `pg_dump (PostgreSQL) 17.2` and `sqlite 3.40.1 2022`.

@@ -1,73 +1,14 @@
 //! Real processes, started and ended in every way that matters.
 #![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
 
-use std::path::PathBuf;
-use std::sync::Arc;
+mod bench;
+
 use std::time::Duration;
 
+use bench::{LIMITS, bench, gone, program, sh, sh_spec, text};
 use planb_model::engine::{Purpose, ToolSpec};
 use planb_model::plan::{Arg, ArgPiece, Command, Encoding, EnvVar, PrivatePiece, SecretRef};
-use planb_model::redact::Redactor;
-use planb_model::secret::{Secret, Secrets};
-use planb_tool::{Captured, Launcher, Stdin, Stdout, ToolError, ToolSearch, Toolbox, WorkDir};
-use tokio_util::sync::CancellationToken;
-
-struct Bench {
-    _base: tempfile::TempDir,
-    base: PathBuf,
-    launcher: Launcher,
-    toolbox: Toolbox,
-    cancel: CancellationToken,
-}
-
-fn sh_spec() -> ToolSpec {
-    ToolSpec {
-        id: "sh".into(),
-        programs: vec!["dash-that-is-not".into(), "sh".into()],
-        version_args: vec![],
-        version_ok: vec![],
-        version_req: None,
-        used_for: vec![Purpose::Backup],
-        install_hint: None,
-    }
-}
-
-async fn bench() -> Bench {
-    let base = tempfile::tempdir().unwrap();
-    let mut secrets = Secrets::default();
-    secrets.insert("password", Secret::new("canary-5ecret".into()));
-    let redactor = Redactor::new(secrets.values());
-    let cancel = CancellationToken::new();
-    let work = Arc::new(WorkDir::create(base.path()).unwrap());
-    let shim = PathBuf::from(env!("CARGO_BIN_EXE_planb-tool-shim"));
-    let launcher = Launcher::new(shim, work, Arc::new(secrets), Arc::new(redactor), cancel.clone());
-    let search = ToolSearch { folders: vec!["/usr/bin".into(), "/bin".into()], ..ToolSearch::default() };
-    let toolbox = Toolbox::resolve(&[sh_spec()], &[Purpose::Backup], |_| true, &search, &launcher).await.unwrap();
-    Bench { base: base.path().to_path_buf(), _base: base, launcher, toolbox, cancel }
-}
-
-fn sh(script: &str) -> Command {
-    Command {
-        tool: "sh".into(),
-        args: vec![Arg::Literal("-c".into()), Arg::Script(script.into())],
-        env: vec![],
-        stdin: None,
-        stdin_from: None,
-        stdout_to: None,
-        ok: vec![],
-    }
-}
-
-const LIMITS: Captured = Captured { stdout_bytes: 1 << 20, time: Some(Duration::from_secs(30)) };
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
-
-/// Whether a process lives (and is more than a zombie that its new parent has yet to reap).
-fn alive(pid: &str) -> bool {
-    std::fs::read_to_string(format!("/proc/{}/stat", pid.trim())).is_ok_and(|stat| !stat.contains(") Z "))
-}
+use planb_tool::{Captured, Stdin, Stdout, ToolError, ToolSearch, Toolbox};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tool_gets_a_clean_environment() {
@@ -118,18 +59,6 @@ async fn output_is_bounded() {
     let limits = Captured { stdout_bytes: 1000, ..LIMITS };
     let error = b.launcher.run(&b.toolbox, &sh("yes"), limits).await.unwrap_err();
     assert!(matches!(error, ToolError::TooMuch { .. }), "{error}");
-    let (exit, _) = b
-        .launcher
-        .run(&b.toolbox, &sh("yes 0123456789 | head -c 50000000 >&2; echo >&2; echo end >&2"), LIMITS)
-        .await
-        .unwrap();
-    assert!(
-        exit.stderr.len() <= 64 << 10 && exit.last_line() == "end",
-        "{} bytes, last {:?}, {}",
-        exit.stderr.len(),
-        exit.last_line(),
-        exit.describe()
-    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -141,12 +70,10 @@ async fn a_timeout_ends_the_whole_tree() {
         "trap '' TERM; sleep 1000 & echo $! >>{0}; setsid sleep 1000 & echo $$ >>{0}; sleep 0.3; pidof sleep >/dev/null; wait",
         pids.display()
     );
-    let limits = Captured { time: Some(Duration::from_millis(800)), ..LIMITS };
+    let limits = Captured { time: Some(Duration::from_secs(3)), ..LIMITS };
     let error = b.launcher.run(&b.toolbox, &sh(&script), limits).await.unwrap_err();
     assert!(matches!(error, ToolError::Timeout(_)), "{error}");
-    for pid in std::fs::read_to_string(&pids).unwrap().lines() {
-        assert!(!alive(pid), "{pid} lives");
-    }
+    assert!(gone(&std::fs::read_to_string(&pids).unwrap()).await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -159,7 +86,7 @@ async fn one_that_leaves_its_session_and_keeps_the_pipes_is_found() {
     );
     let (exit, _) = b.launcher.run(&b.toolbox, &sh(&script), LIMITS).await.unwrap();
     assert_eq!(exit.code, Some(0));
-    assert!(!alive(&std::fs::read_to_string(&pid).unwrap()));
+    assert!(gone(&std::fs::read_to_string(&pid).unwrap()).await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -190,13 +117,7 @@ async fn a_dropped_child_is_killed_and_the_folder_goes() {
     }
     drop(child);
     let pid = std::fs::read_to_string(&pid).unwrap();
-    for _ in 0..100 {
-        if !alive(&pid) {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    assert!(!alive(&pid));
+    assert!(gone(&pid).await);
     let work = b.launcher.work().path();
     drop(b.launcher);
     assert!(!work.exists());
@@ -226,9 +147,7 @@ async fn what_cannot_be_run_is_told_before_it_is() {
 #[tokio::test(flavor = "multi_thread")]
 async fn versions_are_asked_for_and_held_against_the_requirement() {
     let b = bench().await;
-    let fake = b.base.join("tool");
-    std::fs::write(&fake, "#!/bin/sh\necho 'tool (Test) 12.7'\n").unwrap();
-    std::fs::set_permissions(&fake, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let fake = program(&b, "tool", "echo 'tool (Test) 12.7'").await;
     let spec =
         |req: &str| ToolSpec { version_args: vec!["--version".into()], version_req: Some(req.into()), ..sh_spec() };
     let search = ToolSearch { explicit: [("sh".to_owned(), fake)].into(), folders: vec![] };

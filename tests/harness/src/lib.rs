@@ -14,11 +14,16 @@
 )]
 
 mod faulty;
+mod http;
+pub mod pattern;
 pub mod planb;
 pub mod postgres;
 pub mod provision;
+pub mod proxy;
+pub mod s3_call;
 pub mod skip;
 pub mod stores;
+pub mod strict_s3;
 
 pub use faulty::faulty_engine;
 pub use planb::{Output, Planb, Running};

@@ -66,10 +66,11 @@ fn plugins() -> Done<PathBuf> {
     Ok(list)
 }
 
-/// The engine with faults to plant, for the tests of the conformance suite.
-pub(crate) fn faulty_engine() -> Done {
+/// The engines that the tests need: one with faults to plant for the conformance suite, one that is hostile.
+pub(crate) fn test_engines() -> Done {
     wasm_target()?;
-    run(cargo().args(["build", "--profile", "plugin", "--target", WASM, "--package", "planb-faulty-engine"]))
+    let packages = ["--package", "planb-faulty-engine", "--package", "planb-hostile-engine"];
+    run(cargo().args(["build", "--profile", "plugin", "--target", WASM]).args(packages))
 }
 
 /// Leaves a file alone that is right already: what depends on it is then not built again.

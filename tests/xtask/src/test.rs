@@ -11,7 +11,9 @@ use crate::sh::{Done, cargo, cmd, has};
 /// Builds, sets up servers and stores, and runs all tests. What could not be had is named at the end.
 pub(crate) fn run_all(fast: bool, runner: &[String], require_all: bool) -> Done {
     build::all()?;
-    build::faulty_engine()?;
+    build::test_engines()?;
+    let cases = crate::sh::target().join("planb-cases");
+    let _ = std::fs::remove_dir_all(&cases);
     let skipped = provision::folder().join("skipped.txt");
     let _ = std::fs::remove_file(&skipped);
     if !fast {
@@ -37,7 +39,9 @@ pub(crate) fn run_all(fast: bool, runner: &[String], require_all: bool) -> Done 
         tests.args(["test", "--release", "--workspace", "--no-fail-fast"]);
     }
     if fast {
-        tests.args(["--exclude", "planb-e2e"]);
+        for slow in ["planb-e2e", "planb-faults", "planb-hostile-tests"] {
+            tests.args(["--exclude", slow]);
+        }
     }
     tests.args(runner);
     // Deterministic cases for CI and for people alike; a longer search is PROPTEST_CASES=100000.
@@ -65,6 +69,9 @@ pub(crate) fn run_all(fast: bool, runner: &[String], require_all: bool) -> Done 
             eprintln!("  {line}");
         }
     }
+    for line in sums(&cases) {
+        println!("{line}");
+    }
     if let Some(closing) = closing {
         println!("{closing}");
     }
@@ -72,6 +79,32 @@ pub(crate) fn run_all(fast: bool, runner: &[String], require_all: bool) -> Done 
         return Err("tests failed".to_owned());
     }
     docs
+}
+
+/// What the suites of faults and of hostile plugins have tried, one line for each: every case is one kill, one fault, one
+/// plugin.
+fn sums(folder: &std::path::Path) -> Vec<String> {
+    let mut files: Vec<_> =
+        std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+    files.sort();
+    let mut sums = Vec::new();
+    for file in files {
+        let text = std::fs::read_to_string(&file).unwrap_or_default();
+        // `CASES crash-matrix: 120 tried, 0 lost`
+        let numbers = |line: &str| -> Option<(String, u64, u64, String)> {
+            let (name, rest) = line.strip_prefix("CASES ")?.split_once(": ")?;
+            let mut words = rest.split([' ', ',']).filter(|word| !word.is_empty());
+            let tried = words.next()?.parse().ok()?;
+            let bad = words.nth(1)?.parse().ok()?;
+            Some((name.to_owned(), tried, bad, words.collect::<Vec<_>>().join(" ")))
+        };
+        let lines: Vec<_> = text.lines().filter_map(numbers).collect();
+        let Some((name, _, _, word)) = lines.first() else { continue };
+        let tried: u64 = lines.iter().map(|line| line.1).sum();
+        let bad: u64 = lines.iter().map(|line| line.2).sum();
+        sums.push(format!("{name}: {tried} cases tried, {bad} {word}"));
+    }
+    sums
 }
 
 /// `cargo xtask test`.

@@ -2,15 +2,15 @@
 
 use serde_json::json;
 
-use crate::args::ListArgs;
+use crate::args::{Global, ListArgs};
 use crate::commands::catalogue;
 use crate::exit::Exit;
 use crate::printer::{Printer, bytes, plural, table};
 use crate::report::Report;
 use crate::settings::store_from;
 
-pub(crate) async fn run(args: &ListArgs, printer: Printer) -> Result<Exit, Report> {
-    let store = store_from(&args.from)?;
+pub(crate) async fn run(global: &Global, args: &ListArgs, printer: Printer) -> Result<Exit, Report> {
+    let store = store_from(global, args.from.as_deref())?;
     let catalogue = catalogue(&store, &args.of).await?;
     let text = || {
         if catalogue.entries.is_empty() {
@@ -28,13 +28,14 @@ pub(crate) async fn run(args: &ListArgs, printer: Printer) -> Result<Exit, Repor
                     m.database.clone(),
                     m.server.clone().unwrap_or_else(|| "-".to_owned()),
                     drilled(entry),
+                    if entry.hold.is_some() { "held" } else { "-" }.to_owned(),
                     bytes(m.plain_bytes),
                     bytes(m.stored_bytes),
                     artifact_key(entry),
                 ]
             })
             .collect();
-        table(&["ID", "CREATED", "ENGINE", "DATABASE", "SERVER", "DRILL", "SIZE", "STORED", "KEY"], &rows)
+        table(&["ID", "CREATED", "ENGINE", "DATABASE", "SERVER", "DRILL", "HOLD", "SIZE", "STORED", "KEY"], &rows)
     };
     let json = || {
         let all: Vec<_> = catalogue
@@ -54,6 +55,8 @@ pub(crate) async fn run(args: &ListArgs, printer: Printer) -> Result<Exit, Repor
                     "stored_bytes": m.stored_bytes,
                     "status": "success",
                     "drill": entry.drill,
+                    "held": entry.hold.is_some(),
+                    "hold": entry.hold,
                     "labels": m.labels,
                 })
             })

@@ -1,12 +1,18 @@
 //! The commands: each resolves its settings, calls the house below, and prints.
 
+pub(crate) mod config;
+pub(crate) mod copy;
 pub(crate) mod databases;
 pub(crate) mod drill;
+pub(crate) mod dump;
+pub(crate) mod hold;
 pub(crate) mod list;
 pub(crate) mod plugin;
 pub(crate) mod plugin_test;
+pub(crate) mod prune;
 pub(crate) mod restore;
 pub(crate) mod run;
+pub(crate) mod serve;
 pub(crate) mod show;
 pub(crate) mod verify;
 
@@ -14,10 +20,13 @@ use clap::CommandFactory as _;
 use clap_complete::Shell;
 use planb_model::manifest::Manifest;
 use planb_model::select::Selector;
+use planb_pipeline::Trust;
 use planb_store::{Catalogue, Entry, Store};
 
 use crate::args::{Cli, OfArgs, PickArgs};
+use crate::commands::list::artifact_key;
 use crate::exit::Exit;
+use crate::jobs::Jobs;
 use crate::printer::Printer;
 use crate::report::Report;
 
@@ -33,12 +42,39 @@ pub(crate) fn completions(shell: Shell) -> Exit {
 
 /// The one backup that is meant.
 pub(crate) async fn pick(store: &Store, args: &PickArgs) -> Result<Entry, Report> {
-    let selector: Selector = args.backup.parse()?;
     let catalogue = catalogue(store, &args.of).await?;
-    let manifests: Vec<Manifest> = catalogue.entries.iter().map(|entry| entry.manifest.clone()).collect();
-    let picked = selector.pick(&manifests)?.id.clone();
+    let picked = match &args.backup {
+        Some(text) => {
+            let selector: Selector = text.parse()?;
+            let manifests: Vec<Manifest> = catalogue.entries.iter().map(|entry| entry.manifest.clone()).collect();
+            selector.pick(&manifests)?.id.clone()
+        }
+        None => by_object(&catalogue)?,
+    };
     let found = catalogue.entries.into_iter().find(|entry| entry.manifest.id == picked);
-    found.ok_or_else(|| Report::usage("the backup is gone"))
+    let mut entry = found.ok_or_else(|| Report::usage("the backup is gone"))?;
+    Trust::load(&args.trust_keys)?.check(store, &mut entry).await?;
+    Ok(entry)
+}
+
+/// The backup whose object `BACKUP_PATH` names, as the Plan B runner is told what to restore.
+fn by_object(catalogue: &Catalogue) -> Result<String, Report> {
+    let missing = Report::usage("which backup? None is named")
+        .with_hint("an id, the beginning of one, or `latest`; planb list shows them");
+    let Some((_, found)) = Jobs::environment()? else { return Err(missing) };
+    let Some(path) = found.path else { return Err(missing) };
+    let file = path.rsplit('/').next().unwrap_or_default();
+    // Newest first: a name that was taken again has the run's id behind it.
+    let of = |entry: &&Entry| {
+        let key = artifact_key(entry);
+        let name = key.rsplit('/').next().unwrap_or_default().to_owned();
+        !file.is_empty() && (name == file || name.starts_with(file.split('.').next().unwrap_or(file)))
+    };
+    let entry = catalogue.entries.iter().rev().find(of);
+    entry.map(|entry| entry.manifest.id.clone()).ok_or_else(|| {
+        Report::usage(format!("there is no backup of the object {path} (BACKUP_PATH)"))
+            .with_hint("planb list shows what there is")
+    })
 }
 
 /// The backups of a store, of one source where that is asked for. Manifests that cannot be read are told of.
@@ -47,11 +83,13 @@ pub(crate) async fn catalogue(store: &Store, of: &OfArgs) -> Result<Catalogue, R
     for unreadable in &catalogue.unreadable {
         tracing::warn!(manifest = unreadable.key, reason = unreadable.reason, "a manifest cannot be read");
     }
-    catalogue.entries.retain(|entry| {
-        let m = &entry.manifest;
-        of.source_database.as_ref().is_none_or(|name| m.database == *name)
-            && of.source_server.as_ref().is_none_or(|server| m.server.as_ref() == Some(server))
-            && of.with_labels.iter().all(|(key, value)| m.labels.get(key) == Some(value))
-    });
+    catalogue.entries.retain(|entry| chosen(&entry.manifest, of));
     Ok(catalogue)
+}
+
+/// Whether a backup is of the source that was asked for.
+pub(crate) fn chosen(m: &Manifest, of: &OfArgs) -> bool {
+    of.source_database.as_ref().is_none_or(|name| m.database == *name)
+        && of.source_server.as_ref().is_none_or(|server| m.server.as_ref() == Some(server))
+        && of.with_labels.iter().all(|(key, value)| m.labels.get(key) == Some(value))
 }

@@ -11,6 +11,8 @@ use crate::args::{Global, RestoreArgs};
 use crate::commands::pick;
 use crate::commands::run::steps;
 use crate::exit::Exit;
+use crate::jobs::Jobs;
+use crate::jobs::tell::Restoring;
 use crate::printer::{Printer, bytes, duration};
 use crate::progress;
 use crate::report::Report;
@@ -18,9 +20,22 @@ use crate::settings::{Database, identities, store_from};
 use crate::signals;
 
 pub(crate) async fn run(global: &Global, args: RestoreArgs, printer: Printer) -> Result<Exit, Report> {
+    // Whom the environment names is told of restores too.
+    let told = match Jobs::environment()? {
+        Some((jobs, found)) if !args.dry_run && jobs.notifier.names().next().is_some() => Some((jobs, found)),
+        _ => None,
+    };
+    let Some((jobs, found)) = told else { return restore(global, args, printer).await };
+    let restoring = Restoring::begin(&jobs, &found.job).await;
+    let outcome = restore(global, args, printer).await;
+    restoring.end(outcome.as_ref().err()).await;
+    outcome
+}
+
+async fn restore(global: &Global, args: RestoreArgs, printer: Printer) -> Result<Exit, Report> {
     let stop = signals::stop(args.timeout);
     let identities = identities(&args.keys)?;
-    let store = store_from(&args.pick.from)?;
+    let store = store_from(global, args.pick.from.as_deref())?;
     let entry = pick(&store, &args.pick).await?;
     let database = Database::resolve(global, &args.db, Some(&entry.manifest.engine)).await?;
     let source = entry.manifest.source();

@@ -2,257 +2,92 @@
 
 use std::sync::Arc;
 
-use planb_model::compression::Compression;
-use planb_model::engine::{Mode, Purpose, Scope, ScopeKind};
-use planb_model::name::NameTemplate;
-use planb_pipeline::{Backup, BackupSpec, Encryption, Operation, Progress, RunReport, RunStatus, Stop, Timeouts};
-use planb_store::{Store, WriteSettings};
+use planb_config::{JobConfig, Operation};
+use planb_model::engine::Scope;
+use planb_pipeline::{Backup, RunReport, RunStatus, Stop};
 use serde_json::json;
 
-use crate::args::{Global, RunArgs};
+use crate::args::{Global, RestoreArgs, RunArgs};
+use crate::backing_up::{Job, Wish};
+use crate::commands;
+use crate::commands::serve::serve;
 use crate::exit::Exit;
+use crate::jobs::execute::{Own, execute, retain};
+use crate::jobs::tell::Once;
+use crate::jobs::{Jobs, arguments};
 use crate::printer::{Printer, bytes, duration, plural};
-use crate::progress;
 use crate::report::Report;
-use crate::settings::{Database, secret_file, store_urls, stores_to};
 use crate::signals;
 
-pub(crate) async fn run(global: &Global, args: RunArgs, printer: Printer) -> Result<Exit, Report> {
-    let stop = signals::stop(args.timeout);
-    let compression: Compression = args.compress.parse()?;
-    let name: NameTemplate = args.name.parse()?;
-    let passphrase =
-        args.passphrase_file.as_deref().map(|path| secret_file(path, "the passphrase file")).transpose()?;
-    let encryption = Encryption::new(args.encrypt_to.clone(), passphrase)?;
-    let database = Database::resolve(global, &args.db, None).await?;
-    // S3 takes 10,000 parts for an object.
-    if args.volume_size.div_ceil(args.part_size) > 10_000 && urls_need_parts(&args.to) {
-        return Err(Report::usage(format!(
-            "volumes of {} MiB in parts of {} MiB are {} parts, and no bucket takes more than 10,000",
-            args.volume_size,
-            args.part_size,
-            args.volume_size.div_ceil(args.part_size)
-        ))
-        .with_hint("smaller volumes (--volume-size), or larger parts (--part-size)"));
+/// `planb run`, `planb plan`. `typed`: the words of the command line.
+pub(crate) async fn run(global: &Global, args: RunArgs, typed: Vec<String>, printer: Printer) -> Result<Exit, Report> {
+    if let Some(name) = args.job.clone() {
+        let jobs = Jobs::load(global)?;
+        let job = jobs.job(&name)?.clone();
+        let mut of_job = arguments::of(&job, typed, true)?;
+        of_job.dry_run |= args.dry_run;
+        return with_job(global, &jobs, &job, of_job, printer).await;
     }
-    let part_bytes = usize::try_from(args.part_size << 20).unwrap_or(usize::MAX);
-    let urls = store_urls(&args.to)?;
-    let timeouts = Timeouts { stall: args.stall_timeout, ..Timeouts::default() };
-    let purposes = vec![Purpose::Backup, Purpose::Query];
-    let spec = database.operation(global, &args.db, purposes, args.extra.clone(), timeouts)?;
-    let mut op = Operation::open(&database.plugin, spec, Arc::clone(&stop)).await?;
+    let Some((jobs, found)) = Jobs::environment()? else { return plain(global, args, printer).await };
+    // The runner's one command does both.
+    if found.operation == Operation::Restore {
+        let restore = RestoreArgs::untyped().map_err(|error| Report::usage(error.to_string()))?;
+        return Box::pin(commands::restore::run(global, restore, printer)).await;
+    }
+    let mut of_env = arguments::of(&found.job, typed, false)?;
+    of_env.dry_run |= args.dry_run || found.dry_run;
+    // A schedule makes it a service, as in dbstash's container.
+    if found.job.schedule.as_ref().is_some_and(planb_model::schedule::Schedule::ticks) && !of_env.dry_run {
+        return serve(global, jobs, None, None).await;
+    }
+    with_job(global, &jobs, &found.job, of_env, printer).await
+}
 
-    let wish = Wish {
-        mode: args.mode.as_deref().map(parse_mode),
-        compression,
-        threads: args.threads.unwrap_or_else(default_threads),
-        encryption,
-        name,
-        labels: args.labels.iter().cloned().collect(),
-        volume_bytes: args.volume_size << 20,
-    };
-    let globals = args.globals || database.globals_option(&args.db);
-    let scopes = scopes(&mut op, &database, globals, args.all_databases).await?;
+/// A run that nothing surrounds.
+pub(crate) async fn plain(global: &Global, args: RunArgs, printer: Printer) -> Result<Exit, Report> {
+    let stop = signals::stop(args.timeout);
+    let job = Job::resolve(global, &args).await?;
     if args.dry_run {
-        let urls = urls.iter().map(|url| url.shown().to_owned()).collect();
-        return dry_run(&mut op, &wish, urls, &scopes, printer).await;
+        return planned(&job, &stop, printer).await;
     }
-    // To open a store for writing is to make its folder: not before everything else is known to be well.
-    let stores = stores_to(&urls, WriteSettings { part_bytes, ..WriteSettings::default() })?;
-    let mut reports = Vec::new();
-    for scope in scopes {
-        if stop.reason().is_some() {
-            let report = RunReport::skipped(&database.plugin.description().key, &scope);
-            Printer::note(&format!("warning: {}: not begun\n", report.database));
-            reports.push((report, None));
-            continue;
-        }
-        // One database that stalls does not end the others.
-        op.stopped_by(Arc::new(Stop::part(&stop)));
-        reports.push(one(&mut op, &wish, &stores, scope, &stop).await);
-    }
-    drop(op);
-    finish(&stores);
+    let reports = job.run(&stop, &|_, _| {}).await?;
     Ok(conclude(&reports, printer))
 }
 
-/// Whether any of the stores is a bucket.
-fn urls_need_parts(urls: &[String]) -> bool {
-    urls.iter().any(|url| url.contains("://") && !url.starts_with("file:"))
+async fn planned(job: &Job, stop: &Arc<Stop>, printer: Printer) -> Result<Exit, Report> {
+    let mut op = job.open(Arc::clone(stop)).await?;
+    let scopes = job.scopes(&mut op).await?;
+    dry_run(&mut op, &job.wish, job.shown_stores(), &scopes, printer).await
 }
 
-/// What was asked for, for each scope.
-struct Wish {
-    mode: Option<Mode>,
-    compression: Compression,
-    threads: u32,
-    encryption: Encryption,
-    name: NameTemplate,
-    labels: std::collections::BTreeMap<String, String>,
-    volume_bytes: u64,
-}
-
-impl Wish {
-    fn spec(&self, scope: Scope) -> BackupSpec {
-        // Globals are one small stream, whatever the databases are asked to be.
-        let mode = if scope == Scope::Globals { None } else { self.mode };
-        let native = scope == Scope::Globals && self.compression == Compression::Native;
-        BackupSpec {
-            scope,
-            mode,
-            compression: if native { Compression::default() } else { self.compression },
-            threads: self.threads,
-            encryption: self.encryption.clone(),
-            name: self.name.clone(),
-            labels: self.labels.clone(),
-            volume_bytes: self.volume_bytes,
-            want_size: Printer::interactive(),
-            at: jiff::Zoned::now(),
+/// A run with the hooks, notifications and retention of its job.
+async fn with_job(
+    global: &Global,
+    jobs: &Jobs,
+    job: &JobConfig,
+    args: RunArgs,
+    printer: Printer,
+) -> Result<Exit, Report> {
+    let stop = signals::stop(args.timeout);
+    if args.dry_run {
+        return planned(&Job::resolve(global, &args).await?, &stop, printer).await;
+    }
+    let once = Once::begin(jobs, job).await;
+    let executed = execute(global, job, &args, &stop, &|_, _| {}).await;
+    once.end(&executed).await;
+    if executed.status() != RunStatus::Failed {
+        let own = Own::of(job, Some(&executed));
+        // What it says it says on stderr: the backup is there.
+        retain(job, &own, &stop).await;
+    }
+    let exit = conclude(&executed.done, printer);
+    match executed.failed {
+        Some(error) if executed.done.is_empty() => {
+            // It was said already, when it happened.
+            Ok(error.exit)
         }
+        _ => Ok(exit),
     }
-}
-
-fn finish(stores: &[Store]) {
-    for store in stores {
-        store.finish();
-    }
-}
-
-fn parse_mode(word: &str) -> Mode {
-    match word {
-        "file" => Mode::File,
-        "directory" => Mode::Directory,
-        "tar" => Mode::Tar,
-        _ => Mode::Stream,
-    }
-}
-
-fn default_threads() -> u32 {
-    let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    u32::try_from(processors.min(4)).unwrap_or(1)
-}
-
-/// What is to be backed up: the database named, or each that the server has.
-async fn scopes(op: &mut Operation<'_>, database: &Database, globals: bool, all: bool) -> Result<Vec<Scope>, Report> {
-    let description = database.plugin.description();
-    let has = |kind| description.scopes.contains(&kind);
-    if globals && !has(ScopeKind::Globals) {
-        return Err(Report::usage(format!("the {} engine has no globals", description.name)));
-    }
-    if all && !has(ScopeKind::All) {
-        return Err(Report::usage(format!("the {} engine cannot put all databases into one dump", description.name))
-            .with_hint("--database '*' makes one backup of each"));
-    }
-    let mut scopes = match database.database.as_deref() {
-        _ if all => vec![Scope::All],
-        Some("*") | None if has(ScopeKind::Database) && !description.file_based => {
-            op.greet(&Scope::All).await?;
-            let names = op.databases().await?;
-            if names.is_empty() {
-                return Err(Report {
-                    exit: Exit::Failed,
-                    ..Report::usage("the server shows no database to this account, so there is nothing to back up")
-                        .with_hint("check the account's rights, or name the database with --database")
-                });
-            }
-            let globals = has(ScopeKind::Globals).then_some(Scope::Globals);
-            let scopes: Vec<_> = globals.into_iter().chain(names.into_iter().map(Scope::Database)).collect();
-            return Ok(scopes);
-        }
-        Some("*") | None => vec![Scope::All],
-        // `redis://host/0`, as other tools have it.
-        Some(name) if !database.has_databases() => {
-            Printer::note(&format!(
-                "warning: {} is backed up as a whole: the database {name:?} of the URL is not taken alone\n",
-                description.name
-            ));
-            vec![Scope::All]
-        }
-        Some(pattern) if description.file_based && is_pattern(pattern) => files(pattern)?,
-        Some(name) => vec![Scope::Database(name.to_owned())],
-    };
-    op.greet(&scopes[0]).await?;
-    if globals {
-        scopes.insert(0, Scope::Globals);
-    }
-    Ok(scopes)
-}
-
-/// Whether a path names several files: a pattern, unless a file has just that name.
-fn is_pattern(path: &str) -> bool {
-    path.contains(['*', '?', '[']) && !std::path::Path::new(path).exists()
-}
-
-/// The database files of a pattern, each a backup of its own.
-fn files(pattern: &str) -> Result<Vec<Scope>, Report> {
-    let paths = glob::glob(pattern).map_err(|error| Report::usage(format!("the pattern {pattern:?}: {error}")))?;
-    let files: Vec<_> = paths
-        .flatten()
-        .filter(|path| path.is_file())
-        .map(|path| Scope::Database(path.to_string_lossy().into_owned()))
-        .collect();
-    if files.is_empty() {
-        return Err(Report::usage(format!("no file is named by {pattern}"))
-            .with_hint("in a pattern, * and ? stand for parts of one name, and ** for folders"));
-    }
-    Ok(files)
-}
-
-async fn one(
-    op: &mut Operation<'_>,
-    wish: &Wish,
-    stores: &[Store],
-    scope: Scope,
-    stop: &Arc<Stop>,
-) -> (RunReport, Option<Report>) {
-    let progress = Arc::new(Progress::default());
-    let shown = progress::show(&progress, "backing up", scope.label().to_owned());
-    let spec = wish.spec(scope);
-    let (mut report, error) = match op.clear() {
-        Ok(()) => Backup::new(op, spec, stores.to_vec(), progress).run().await,
-        Err(error) => {
-            let failed =
-                RunReport { status: RunStatus::Failed, ..RunReport::skipped(&op.description().key, &spec.scope) };
-            (failed, Some(error))
-        }
-    };
-    drop(shown);
-    let error = error.map(Report::from);
-    tracing::info!(
-        id = report.id,
-        database = report.database,
-        status = ?report.status,
-        plain_bytes = report.plain_bytes,
-        stored_bytes = report.stored_bytes,
-        duration_ms = report.duration_ms,
-        "run ended"
-    );
-    if let Some(error) = &error {
-        report.error = Some(error.json());
-        let whose = if stop.reason().is_none() { format!("{}: ", report.database) } else { String::new() };
-        Printer::styled(
-            &Report {
-                message: format!("{whose}{}", error.message),
-                hint: error.hint.clone(),
-                last_words: error.last_words.clone(),
-                ..*error
-            }
-            .text(Printer::interactive()),
-        );
-    }
-    for warning in &report.warnings {
-        Printer::note(&format!("warning: {}: {warning}\n", report.database));
-    }
-    for (store, error) in report.stores.iter().filter_map(|store| store.error.as_ref().map(|error| (store, error))) {
-        if report.status == RunStatus::Partial {
-            let hint = report.store_errors.iter().find_map(planb_store::StoreError::hint);
-            Printer::note(&format!("warning: {} has no copy of this backup: {error}\n", store.url));
-            if let Some(hint) = hint {
-                Printer::note(&format!("hint: {hint}\n"));
-            }
-        }
-    }
-    (report, error)
 }
 
 /// Prints what came out, and gives the exit code of all of it.
@@ -355,7 +190,7 @@ pub(crate) fn steps(files: &std::collections::BTreeMap<String, String>, commands
 }
 
 async fn dry_run(
-    op: &mut Operation<'_>,
+    op: &mut planb_pipeline::Operation<'_>,
     wish: &Wish,
     urls: Vec<String>,
     scopes: &[Scope],

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::args::PickArgs;
+use crate::args::{Global, PickArgs};
 use crate::commands::list::artifact_key;
 use crate::commands::pick;
 use crate::commands::run::holds;
@@ -14,8 +14,8 @@ use crate::settings::store_from;
 /// Objects that the text form lists; the JSON form has all.
 const SHOWN: usize = 50;
 
-pub(crate) async fn run(args: &PickArgs, printer: Printer) -> Result<Exit, Report> {
-    let store = store_from(&args.from)?;
+pub(crate) async fn run(global: &Global, args: &PickArgs, printer: Printer) -> Result<Exit, Report> {
+    let store = store_from(global, args.from.as_deref())?;
     let entry = pick(&store, args).await?;
     let m = &entry.manifest;
     let text = || {

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use planb_pipeline::Progress;
+use planb_pipeline::{Check, Progress};
 use serde_json::json;
 
-use crate::args::{Global, VerifyArgs};
+use crate::args::{DrillArgs, Global, VerifyArgs};
+use crate::commands::drill::drilled;
 use crate::commands::pick;
 use crate::exit::Exit;
 use crate::printer::Printer;
@@ -17,7 +18,7 @@ use crate::signals;
 pub(crate) async fn run(global: &Global, args: VerifyArgs, printer: Printer) -> Result<Exit, Report> {
     let stop = signals::stop(None);
     let identities = identities(&args.keys)?;
-    let store = store_from(&args.pick.from)?;
+    let store = store_from(global, args.pick.from.as_deref())?;
     let entry = pick(&store, &args.pick).await?;
     let plugin = match &args.plugin {
         Some(name) => Some(plugin(global, name).await?),
@@ -27,7 +28,18 @@ pub(crate) async fn run(global: &Global, args: VerifyArgs, printer: Printer) -> 
     let shown = progress::show(&progress, "verifying", entry.manifest.short_id().to_owned());
     let report = planb_pipeline::verify(&store, &entry, plugin.as_ref(), &identities, &progress, &stop).await;
     drop(shown);
-    let report = report?;
+    let mut report = report?;
+    if args.drill && report.ok {
+        let Some(plugin) = &plugin else {
+            return Err(Report::usage(format!("no plugin here is for the engine `{}`", entry.manifest.engine))
+                .with_hint("name one with --plugin"));
+        };
+        let drill = DrillArgs::of(&args, plugin.path());
+        let record = drilled(global, &drill, store, entry.clone(), stop).await?;
+        report.ok &= record.ok;
+        let checks = record.checks.into_iter();
+        report.checks.extend(checks.map(|c| Check { name: format!("drill: {}", c.name), ok: c.ok, detail: c.detail }));
+    }
     for warning in &report.warnings {
         Printer::note(&format!("warning: {warning}\n"));
     }

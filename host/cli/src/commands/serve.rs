@@ -1,0 +1,217 @@
+//! `planb serve`, and what asks it: `planb trigger` and `planb status`.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use planb_runner::{Handle, Options, Serve, ServeError, SystemClock, Work, control};
+use planb_web::Server;
+use serde_json::json;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use crate::args::{Global, ServeArgs, StatusArgs, TriggerArgs};
+use crate::exit::Exit;
+use crate::jobs::Jobs;
+use crate::jobs::board::{View, snapshot};
+use crate::jobs::worker::{Hands, House, specs};
+use crate::printer::{Printer, bytes, duration, table};
+use crate::report::Report;
+use crate::settings::state_folder;
+
+/// How often the file of settings is looked at.
+const LOOK: Duration = Duration::from_secs(5);
+
+pub(crate) async fn run(global: &Global, args: ServeArgs) -> Result<Exit, Report> {
+    let jobs = Jobs::load(global)?;
+    serve(global, jobs, args.listen, args.state_dir).await
+}
+
+/// Serves until a signal ends it.
+pub(crate) async fn serve(
+    global: &Global,
+    jobs: Jobs,
+    listen: Option<SocketAddr>,
+    state_dir: Option<PathBuf>,
+) -> Result<Exit, Report> {
+    let settings = jobs.serve.clone();
+    let path = jobs.path.clone();
+    let state_dir = state_dir.or(settings.state_dir.clone()).or_else(state_folder);
+    let specs = specs(&jobs);
+    let once = specs.iter().all(|job| !job.schedule.ticks() && job.drill_schedule.is_none());
+    let house = Arc::new(House::new(global.clone(), jobs));
+    let options =
+        Options { concurrency: settings.concurrency, grace: settings.grace, state_dir, clock: Arc::new(SystemClock) };
+    let names: Vec<String> = specs.iter().map(|job| job.name.clone()).collect();
+    let handle = Serve::new(specs, Hands(Arc::clone(&house)), options).map_err(cannot)?;
+    let handle = handle.start().await.map_err(cannot)?;
+    let listen = listen.unwrap_or(settings.listen);
+    let web = planb_web::Options { token: settings.token.clone(), ..planb_web::Options::new(listen) };
+    let view = Arc::new(View { handle: handle.clone(), house: Arc::clone(&house) });
+    let server = match Server::bind(web, view).await {
+        Ok(server) => server,
+        Err(error) => {
+            handle.shutdown(Duration::ZERO).await;
+            return Err(Report::usage(error.to_string())
+                .with_hint("another address: --listen, PLANB_LISTEN, or `listen` in [serve]"));
+        }
+    };
+    let address = server.address();
+    let (end, mut ended) = watch::channel(false);
+    let web = tokio::spawn(server.run(async move {
+        let _ = ended.wait_for(|end| *end).await;
+    }));
+    tracing::info!(jobs = names.len(), address = %address, "serving");
+    Printer::note(&format!("serving {} jobs: {}; status on http://{address}/\n", names.len(), names.join(", ")));
+    if once {
+        tracing::info!("no job has a schedule: they run when they are triggered");
+    }
+    look(&house);
+    let exit = watching(&handle, path.as_deref(), settings.grace).await?;
+    let _ = end.send(true);
+    let _ = tokio::time::timeout(Duration::from_secs(6), web).await;
+    Ok(exit)
+}
+
+/// The stores of all jobs are looked at once in the beginning, one after the other.
+fn look(house: &Arc<House>) {
+    let house = Arc::clone(house);
+    tokio::spawn(async move {
+        for job in house.jobs().jobs.values() {
+            house.look(job, &crate::jobs::execute::Own::of(job, None)).await;
+        }
+    });
+}
+
+/// Waits for signals and changes of the settings.
+async fn watching(handle: &Handle, path: Option<&Path>, grace: Duration) -> Result<Exit, Report> {
+    let fail = |error: std::io::Error| Report::usage(format!("signals cannot be listened to: {error}"));
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(fail)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(fail)?;
+    let mut hangup = signal(SignalKind::hangup()).map_err(fail)?;
+    let mut ticks = tokio::time::interval(LOOK);
+    let changed = |path: &Path| -> Option<SystemTime> { std::fs::metadata(path).and_then(|meta| meta.modified()).ok() };
+    let mut known = path.and_then(changed);
+    loop {
+        tokio::select! {
+            _ = interrupt.recv() => break,
+            _ = terminate.recv() => break,
+            _ = hangup.recv() => reload(handle).await,
+            _ = ticks.tick() => {
+                let now = path.and_then(changed);
+                // A file that is just being replaced is not there for a moment.
+                if now.is_some() && now != known {
+                    known = now;
+                    tracing::info!("the settings have changed");
+                    reload(handle).await;
+                }
+            }
+        }
+    }
+    tracing::info!(grace = ?grace, "stopping: no new runs, and those that go on have their grace time");
+    let ending = handle.shutdown(grace);
+    tokio::pin!(ending);
+    let rest = tokio::select! {
+        rest = &mut ending => rest,
+        _ = interrupt.recv() => handle.shutdown(Duration::ZERO).await,
+        _ = terminate.recv() => handle.shutdown(Duration::ZERO).await,
+    };
+    for job in &rest.left {
+        tracing::warn!(job, "its run did not end");
+    }
+    if rest.stopped > 0 {
+        tracing::warn!(runs = rest.stopped, "runs were ended before their end");
+        return Ok(Exit::Interrupted);
+    }
+    Ok(Exit::Done)
+}
+
+async fn reload(handle: &Handle) {
+    match handle.reread().await {
+        Ok(report) => tracing::info!(?report, "the settings were read again"),
+        Err(why) => tracing::error!("the settings have mistakes, and those before stay: {why}"),
+    }
+}
+
+fn cannot(error: ServeError) -> Report {
+    Report::usage(error.to_string())
+}
+
+/// The state folder of a running `planb serve`: the one named, that of the settings, or the user's.
+pub(crate) fn state_of(global: &Global, named: Option<&PathBuf>) -> Result<PathBuf, Report> {
+    if let Some(folder) = named {
+        return Ok(folder.clone());
+    }
+    let configured = match Jobs::file(global)? {
+        Some(path) => Jobs::read(&path).ok().and_then(|jobs| jobs.serve.state_dir),
+        None => None,
+    };
+    configured.or_else(state_folder).ok_or_else(|| {
+        Report::usage("where does planb serve keep its state? HOME is not set").with_hint("name it with --state-dir")
+    })
+}
+
+pub(crate) async fn trigger(global: &Global, args: &TriggerArgs, printer: Printer) -> Result<Exit, Report> {
+    let folder = state_of(global, args.state_dir.as_ref())?;
+    let work = if args.drill { Work::Drill } else { Work::Backup };
+    let triggered = control::trigger(&folder, &args.job, work).await.map_err(refused)?;
+    printer.result(
+        || {
+            let word = if triggered.waits { "waits for its turn" } else { "runs" };
+            format!("{} {word}: run {}\n", args.job, triggered.run_id)
+        },
+        || json!({ "job": args.job, "run_id": triggered.run_id, "waits": triggered.waits }),
+    );
+    Ok(Exit::Done)
+}
+
+pub(crate) fn refused(error: control::ControlError) -> Report {
+    Report { exit: Exit::Failed, ..Report::usage(error.to_string()) }
+}
+
+pub(crate) async fn status(global: &Global, args: &StatusArgs, printer: Printer) -> Result<Exit, Report> {
+    let folder = state_of(global, args.state_dir.as_ref())?;
+    let from = control::status(&folder, printer.output == crate::args::Output::Json).await.map_err(refused)?;
+    let healthy = from.health.healthy;
+    let shown = snapshot(from, None);
+    printer.result(
+        || {
+            let at = |time: Option<jiff::Timestamp>| {
+                time.map_or_else(|| "-".to_owned(), |time| time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string())
+            };
+            let rows: Vec<Vec<String>> = shown
+                .jobs
+                .iter()
+                .map(|job| {
+                    let state = match (&job.running, &job.last) {
+                        (Some(running), _) => format!("running ({}, {})", running.stage, bytes(running.bytes)),
+                        (None, _) if !job.enabled => "off".to_owned(),
+                        (None, Some(last)) => last.status.as_str().to_owned(),
+                        (None, None) => "never ran".to_owned(),
+                    };
+                    let late = if job.stale { "late" } else { "-" };
+                    vec![
+                        job.name.clone(),
+                        state,
+                        late.to_owned(),
+                        at(job.last_success_at),
+                        at(job.next_run),
+                        job.last.as_ref().map_or_else(|| "-".to_owned(), |last| duration(last.duration_ms)),
+                        job.last.as_ref().and_then(|last| last.error.clone()).unwrap_or_default(),
+                    ]
+                })
+                .collect();
+            let mut out = table(&["JOB", "STATE", "LATE", "LAST GOOD", "NEXT", "TOOK", "ERROR"], &rows);
+            for reason in &shown.reasons {
+                out.push_str(&format!("NOT WELL: {}\n", reason.detail));
+            }
+            if let Some(problem) = &shown.config_problem {
+                out.push_str(&format!("the settings have mistakes, and those before hold: {problem}\n"));
+            }
+            out
+        },
+        || json!(shown),
+    );
+    Ok(if healthy { Exit::Done } else { Exit::Failed })
+}

@@ -1,0 +1,58 @@
+//! `[serve]`: what the long-running planb itself needs.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use planb_model::secret::Secret;
+
+use crate::keys::SERVE;
+use crate::show::{Shown, list};
+use crate::value::{Secrecy, Settings};
+
+/// The settings of `planb serve`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ServeConfig {
+    /// Where the page, health and metrics are.
+    pub listen: SocketAddr,
+    /// Who shows it may trigger runs. None: nobody may.
+    pub token: Option<Secret>,
+    /// Runs at once.
+    pub concurrency: usize,
+    /// Where state is kept. None: the user's usual place.
+    pub state_dir: Option<PathBuf>,
+    /// How long runs may go on after a signal to stop.
+    pub grace: Duration,
+    settings: Settings,
+}
+
+impl Default for ServeConfig {
+    fn default() -> Self {
+        Self::of(Settings::default())
+    }
+}
+
+impl ServeConfig {
+    pub(crate) fn of(settings: Settings) -> Self {
+        Self {
+            listen: settings
+                .text("listen")
+                .and_then(|text| text.parse().ok())
+                .unwrap_or(SocketAddr::from((Ipv4Addr::LOCALHOST, 8080))),
+            token: settings.secret("token"),
+            concurrency: settings.count("concurrency").and_then(|count| usize::try_from(count).ok()).unwrap_or(2),
+            state_dir: settings.text("state_dir").map(PathBuf::from),
+            grace: settings.duration("grace").unwrap_or(Duration::from_secs(30)),
+            settings,
+        }
+    }
+
+    /// Each setting with its value and origin, for `planb config show`.
+    pub fn shown(&self) -> Vec<Shown> {
+        list("serve", &self.settings, SERVE)
+    }
+
+    pub(crate) fn to_toml(&self, secrecy: Secrecy) -> toml::Table {
+        self.settings.to_toml(secrecy)
+    }
+}
