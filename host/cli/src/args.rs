@@ -196,6 +196,9 @@ pub(crate) struct RunArgs {
     /// Another extension of the artifact's name.
     #[arg(skip)]
     pub(crate) extension: Option<String>,
+    /// From the settings of a job: the time zone of its names.
+    #[arg(skip)]
+    pub(crate) zone: Option<jiff::tz::TimeZone>,
     /// From the settings of a job: stores, with their secrets.
     #[arg(skip)]
     pub(crate) stores: Vec<StoreConfig>,
@@ -483,7 +486,12 @@ impl DrillArgs {
         let drill = job.drill.as_ref();
         let of = OfArgs { source_database: None, source_server: None, with_labels: Vec::new() };
         Self {
-            pick: PickArgs { backup: None, from: None, of, trust_keys: Vec::new() },
+            pick: PickArgs {
+                backup: None,
+                from: None,
+                of,
+                trust_keys: drill.map(|drill| drill.trust_keys.clone()).unwrap_or_default(),
+            },
             keys: KeyArgs {
                 identities: drill.and_then(|drill| drill.identity.clone()).into_iter().collect(),
                 passphrase_file: None,

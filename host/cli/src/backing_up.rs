@@ -88,6 +88,7 @@ impl Job {
             lock: if args.no_lock || env_is_false("BACKUP_LOCK")? { Lock::Off } else { Lock::Wait(args.wait_lock) },
             signer,
             extension: args.extension.clone(),
+            zone: args.zone.clone().unwrap_or_else(jiff::tz::TimeZone::system),
         };
         Ok(Self {
             globals: args.globals || database.globals_option(&args.db),
@@ -200,6 +201,7 @@ pub(crate) struct Wish {
     lock: Lock,
     signer: Option<Signer>,
     extension: Option<String>,
+    zone: jiff::tz::TimeZone,
 }
 
 impl Wish {
@@ -217,7 +219,7 @@ impl Wish {
             labels: self.labels.clone(),
             volume_bytes: self.volume_bytes,
             want_size: Printer::interactive(),
-            at: jiff::Zoned::now(),
+            at: jiff::Zoned::now().with_time_zone(self.zone.clone()),
             lock: self.lock,
             signer: self.signer.clone(),
             extension: self.extension.clone(),

@@ -12,7 +12,7 @@ use planb_model::secret::Secret;
 use planb_store::rclone::{Ended, Process, Rclone, Started};
 use planb_tool::{Exit, HelperProcess, spawn_helper};
 
-use crate::settings::{env_names, env_os};
+use crate::settings::{env_names, env_os, shim};
 
 /// The program, with what it is given.
 #[derive(Debug)]
@@ -40,7 +40,7 @@ fn is_rclones(name: &str) -> bool {
 
 impl Rclone for Program {
     fn start(&self, args: &[String], stdin: bool) -> io::Result<Started> {
-        let shim = std::env::current_exe()?;
+        let shim = shim().map_err(|report| io::Error::other(report.message))?;
         let mut env: Vec<(OsString, OsString)> = env_names()
             .into_iter()
             .filter(|name| is_rclones(name))

@@ -11,7 +11,7 @@ use planb_model::secret::{Secret, Secrets};
 use planb_pipeline::{Identities, OperationSpec, Timeouts};
 use planb_plugin::{CompileCache, Grants, Limits, Plugin, PluginFolders, PluginHost, find};
 use planb_store::{Access, Store, StoreUrl, WriteSettings};
-use planb_tool::ToolSearch;
+use planb_tool::{Confine, ToolSearch};
 
 use crate::args::{DbArgs, Global, KeyArgs};
 use crate::jobs::Jobs;
@@ -345,6 +345,7 @@ impl Database {
             work_base: workshop.work_base,
             search: workshop.search,
             grants: workshop.grants,
+            confine: workshop.confine,
             connection: self.connection.clone(),
             secrets: Arc::clone(&self.secrets),
             settings,
@@ -366,12 +367,22 @@ impl Database {
     }
 }
 
+/// planb itself, as that which becomes a tool.
+pub(crate) fn shim() -> Result<PathBuf, Report> {
+    // Not by its path: a newer planb may stand there by then.
+    if cfg!(target_os = "linux") {
+        return Ok(PathBuf::from("/proc/self/exe"));
+    }
+    std::env::current_exe().map_err(|error| Report::usage(format!("planb cannot find itself: {error}")))
+}
+
 /// What a plugin works with on this machine, whatever the database.
 pub(crate) struct Workshop {
     pub(crate) shim: PathBuf,
     pub(crate) work_base: PathBuf,
     pub(crate) search: ToolSearch,
     pub(crate) grants: Grants,
+    pub(crate) confine: Confine,
     pub(crate) inherited: Vec<(String, std::ffi::OsString)>,
 }
 
@@ -391,9 +402,13 @@ pub(crate) fn workshop(global: &Global, args: &DbArgs, plugin: &Plugin) -> Resul
         std::fs::create_dir_all(&work_base)
             .map_err(|error| Report::usage(format!("--work-dir {}: {error}", work_base.display())))?;
     }
-    let shim = std::env::current_exe().map_err(|error| Report::usage(format!("planb cannot find itself: {error}")))?;
+    let confine = match env("PLANB_CONFINE") {
+        Some(word) => word.parse().map_err(|why| Report::usage(format!("PLANB_CONFINE: {why}")))?,
+        None => Confine::default(),
+    };
     Ok(Workshop {
-        shim,
+        shim: shim()?,
+        confine,
         work_base,
         search: tool_search(args),
         grants,

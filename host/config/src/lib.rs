@@ -42,7 +42,7 @@ pub use origin::{Origin, Position, Problem};
 pub use rclone::{RcloneConf, RcloneError, import_rclone, obscure, reveal};
 pub use schema::json_schema;
 pub use secret::from_file as secret_from_file;
-pub use serve::ServeConfig;
+pub use serve::{ServeConfig, state_dir};
 pub use show::Shown;
 pub use store::StoreConfig;
 pub use value::{HookCommand, Secrecy};

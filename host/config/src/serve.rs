@@ -1,7 +1,7 @@
 //! `[serve]`: what the long-running planb itself needs.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use planb_model::secret::Secret;
@@ -24,6 +24,14 @@ pub struct ServeConfig {
     /// How long runs may go on after a signal to stop.
     pub grace: Duration,
     settings: Settings,
+}
+
+/// Where a file says that state is kept, whatever else is wrong with it. None: it says nothing, or cannot be read at all.
+pub fn state_dir(file: &Path) -> Option<PathBuf> {
+    let text = std::fs::read_to_string(file).ok()?;
+    let table: toml::Table = text.parse().ok()?;
+    let path = table.get("serve")?.as_table()?.get("state_dir")?.as_str()?;
+    Some(file.parent().unwrap_or(Path::new("")).join(path))
 }
 
 impl Default for ServeConfig {

@@ -190,7 +190,7 @@ pub static VARIABLES: &[Variable] = &[
     var(Tools, "PLANB_TOOL_PATH", "Folders, separated by colons, in which tools are looked for before `PATH`. The flag names one program for one tool and beats both", "").flag("--tool-path TOOL=PATH"),
     var(Tools, "PATH", "Where tools are looked for. Only absolute folders. A tool itself gets a fixed PATH", "").of(COMMON),
     var(Tools, "PLANB_PLUGIN_PATH", "Folders with plugins, separated by colons, looked into after those of the flag", "").flag("--plugin-dir"),
-    var(Tools, "PLANB_CONFINE", "`off`: tools run although the kernel cannot be made to confine them", "confined where the kernel can"),
+    var(Tools, "PLANB_CONFINE", "`off`: tools may write wherever their user may (docs/confinement.md)", "`on`: confined where the kernel can"),
     var(Tools, "XDG_DATA_HOME", "Your plugins are in `planb/plugins` below it", "`~/.local/share`").of(COMMON),
     var(Tools, "XDG_CONFIG_HOME", "Grants are in `planb/grants.json` below it, settings in `planb/planb.toml`", "`~/.config`").of(COMMON),
     var(Tools, "XDG_STATE_HOME", "What `planb serve` remembers is in `planb` below it", "`~/.local/state`").of(COMMON),

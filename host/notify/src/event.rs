@@ -187,8 +187,10 @@ pub struct Event {
     pub job: String,
     /// The id under which a platform knows the job (`JOB_ID`); without one the name stands for it.
     pub job_id: Option<String>,
-    /// The id of the run, which is the backup's where there is one.
+    /// The id of the run, the same when it begins and when it ends.
     pub run_id: Option<String>,
+    /// The id of the backup that it made or looked at; of several, the first.
+    pub backup_id: Option<String>,
     /// The engine's key.
     pub engine: Option<String>,
     /// The database.
@@ -238,6 +240,7 @@ impl Event {
             job: job.into(),
             job_id: None,
             run_id: None,
+            backup_id: None,
             engine: None,
             database: None,
             server: None,

@@ -176,6 +176,7 @@ impl<'o, 'p> Backup<'o, 'p> {
     }
 
     async fn plan(&mut self) -> Result<(Request, BackupPlan), RunError> {
+        self.op.open_scope(&self.spec.scope);
         let description = self.op.description();
         let mode = self.spec.mode.unwrap_or_else(|| self.op.default_mode());
         if !description.modes.contains(&mode) {

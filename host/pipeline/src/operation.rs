@@ -12,7 +12,7 @@ use planb_model::plan::{Command, PrivateFile};
 use planb_model::redact::Redactor;
 use planb_model::secret::Secrets;
 use planb_plugin::{Grants, Plugin, Session, check_commands};
-use planb_tool::{Account, Captured, Child, Exit, Launcher, TimedOut, ToolError, ToolSearch, Toolbox, WorkDir};
+use planb_tool::{Account, Bounds, Captured, Child, Confine, Exit, Launcher, TimedOut, ToolError, ToolSearch, Toolbox, WorkDir};
 
 use crate::error::RunError;
 use crate::stop::Stop;
@@ -55,6 +55,8 @@ pub struct OperationSpec {
     pub inherited: Vec<(String, OsString)>,
     /// As whom tools run, where not as planb's user.
     pub account: Option<Account>,
+    /// Whether tools are kept from writing elsewhere than they need to.
+    pub confine: Confine,
     /// What the tools are needed for.
     pub purposes: Vec<Purpose>,
     /// How long things may take.
@@ -96,6 +98,10 @@ impl<'p> Operation<'p> {
                 .with_extra(&spec.extra_args)
                 .with_inherited(spec.inherited.clone())
                 .as_account(spec.account);
+        // Of a plugin that came with planb, what it says of its tools counts too.
+        let trusted = spec.grants.pinned.contains(plugin.sha256());
+        let bounds = Bounds::of(plugin.description(), &spec.connection, &spec.settings, trusted);
+        let launcher = launcher.with_confine(spec.confine, bounds);
         if let Some(account) = spec.account {
             launcher.work().give_to(account)?;
         }
@@ -146,6 +152,11 @@ impl<'p> Operation<'p> {
         self.spec.account.map_or(Ok(()), |account| Ok(self.launcher.work().give_to(account)?))
     }
 
+    /// From now on tools may also write where this scope's files are, if it is one of files.
+    pub(crate) fn open_scope(&mut self, scope: &Scope) {
+        self.launcher.also_writable(Bounds::of_scope(self.plugin.description(), scope));
+    }
+
     /// Empties the work directory, for the next scope of the same server.
     ///
     /// # Errors
@@ -184,6 +195,7 @@ impl<'p> Operation<'p> {
     /// # Errors
     /// [`RunError`]; one with the plugin's code `unsupported` where the engine has no such question.
     pub async fn query(&mut self, scope: &Scope, query: &Query) -> Result<Answer, RunError> {
+        self.open_scope(scope);
         let request = self.request(scope.clone(), self.default_mode(), false);
         let mut session = self.plugin.session().await?;
         let plan = session.plan_query(&request, query).await?;
@@ -357,12 +369,16 @@ impl<'p> Operation<'p> {
         if let Some(error) = self.stopped() {
             return error;
         }
+        if let Some(error) = exit.replaced(tool) {
+            return error.into();
+        }
         let explained = session.explain(tool, exit.code, &exit.stderr).await;
         match explained {
             Ok(mut failure) => {
                 let redactor = self.launcher.redactor();
                 failure.message = redactor.clean(&failure.message);
-                failure.hint = failure.hint.map(|hint| redactor.clean(&hint));
+                let confined = || self.launcher.confine_hint(exit).map(str::to_owned);
+                failure.hint = failure.hint.map(|hint| redactor.clean(&hint)).or_else(confined);
                 RunError::ToolFailed {
                     tool: tool.to_owned(),
                     end: exit.describe(),

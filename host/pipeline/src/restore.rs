@@ -174,6 +174,7 @@ impl<'o, 'p> Restore<'o, 'p> {
     async fn plan(
         &mut self,
     ) -> Result<(Box<dyn Session>, RestoreRequest, RestorePlan, Option<(usize, u64)>), RunError> {
+        self.op.open_scope(&self.spec.target);
         let offline = self.op.description().restores_offline;
         let (target, holds) = match &self.spec.target {
             // Roles and tablespaces are always there; the plugin adds what is missing.

@@ -8,7 +8,7 @@ use planb_model::engine::{Connection, Purpose, Scope};
 use planb_model::secret::{Secret, Secrets};
 use planb_pipeline::{Operation, OperationSpec, RunError, Stop, Timeouts};
 use planb_plugin::{Grants, Plugin};
-use planb_tool::ToolSearch;
+use planb_tool::{Confine, ToolSearch};
 
 /// What a lab works with.
 #[derive(Debug, Clone)]
@@ -23,6 +23,8 @@ pub struct LabSpec {
     pub grants: Grants,
     /// Variables of planb's own environment that the engine declares for its tools.
     pub inherited: Vec<(String, OsString)>,
+    /// Whether tools are kept from writing elsewhere than they need to.
+    pub confine: Confine,
     /// Told of each made-up password, so that no log shows it.
     pub hide: fn(&Secret),
     /// How long things may take.
@@ -79,6 +81,7 @@ impl<'p> Lab<'p> {
             work_base: self.spec.work_base.clone(),
             search: self.spec.search.clone(),
             grants: self.spec.grants.clone(),
+            confine: self.spec.confine,
             connection: place.connection.clone(),
             secrets: Arc::clone(&place.secrets),
             settings: place.settings.clone(),

@@ -48,6 +48,7 @@ impl<'p> Scratch<'p> {
             work_base: lab.spec.work_base.clone(),
             search: lab.spec.search.clone(),
             grants: lab.spec.grants.clone(),
+            confine: lab.spec.confine,
             connection: plan.connection.clone(),
             secrets: Arc::clone(&secrets),
             settings: Vec::new(),

@@ -9,7 +9,7 @@
 //!   tells of events.
 //! - [`control`] is how another planb talks to the one that serves.
 //!
-//! The rules, each held by a test of the same words in `tests/`:
+//! The rules, each held by tests in `tests/` and by those of `core`:
 //!
 //! 1. A job never overlaps itself, and its drill never its backup. A tick during a run is skipped and counted.
 //! 2. What was missed is made up for by one run, for the newest missed tick.

@@ -4,11 +4,12 @@
 mod common;
 
 use std::os::unix::fs::PermissionsExt as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 use common::{Bench, job};
 use planb_runner::control::{self, ControlError};
-use planb_runner::{Status, TriggerError, Work};
+use planb_runner::{Options, Status, SystemClock, TriggerError, Work};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 const START: &str = "2026-01-01T00:00:30Z";
@@ -49,6 +50,21 @@ async fn status_trigger_and_reload() {
 
     handle.shutdown(Duration::from_secs(5)).await;
     assert!(matches!(control::status(dir, false).await, Err(ControlError::NotServing(_))));
+}
+
+#[tokio::test]
+async fn with_the_machines_own_clock() {
+    let bench = Bench::good(START, Duration::ZERO);
+    let options = Options { clock: Arc::new(SystemClock), ..bench.options(None) };
+    let handle = bench.serve_with(vec![job("a", "* * * * * *")], options).await;
+    let mut changes = handle.watch();
+    while handle.snapshot().jobs[0].backup.history.len() < 2 {
+        changes.changed().await.unwrap();
+    }
+    let snapshot = handle.snapshot();
+    let mut ticks = snapshot.jobs[0].backup.history.iter().map(|run| run.tick);
+    assert!(ticks.next().unwrap() < ticks.next().unwrap());
+    handle.shutdown(Duration::from_secs(5)).await;
 }
 
 #[tokio::test]

@@ -3,13 +3,14 @@
 
 mod common;
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use common::{Bench, Plan, at, hours, job, mins, pass, shown};
 use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 use planb_model::schedule::Schedule;
-use planb_runner::{Cause, JobSpec, Options, Outcome, ReasonKind, Status, TriggerError, Work};
+use planb_runner::{Cause, JobSpec, Options, Outcome, ReasonKind, Rest, Status, TriggerError, Work};
 
 const START: &str = "2026-01-01T00:00:30Z";
 
@@ -339,6 +340,17 @@ async fn what_did_not_happen_is_told_once_a_day() {
     );
     let job = shown(&handle, "a");
     assert!(job.backup.stale.is_none() && job.drill.stale.is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_who_listens_holds_up_nothing() {
+    let bench = Bench::good(START, mins(1));
+    bench.deaf.store(true, Ordering::SeqCst);
+    let handle = bench.serve(vec![job("a", "0 * * * *"), job("b", "0 * * * *")]).await;
+    pass(hours(5)).await;
+    assert_eq!((bench.count("a", Work::Backup), bench.count("b", Work::Backup)), (5, 5));
+    assert!(handle.health().healthy);
+    assert_eq!(handle.shutdown(mins(1)).await, Rest::default());
 }
 
 #[tokio::test(start_paused = true)]

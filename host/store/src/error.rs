@@ -25,6 +25,14 @@ pub enum StoreErrorKind {
     Exists,
     /// What is there is not what was written.
     Damaged,
+    /// The credentials were right once.
+    Expired,
+    /// This machine's clock and the store's differ.
+    Clock,
+    /// The bucket is in another region.
+    Region,
+    /// The store answers that it cannot, or has too much to do.
+    Failing,
     /// Everything else.
     Other,
 }
@@ -52,6 +60,10 @@ impl fmt::Display for StoreError {
             StoreErrorKind::Full => "the store is full",
             StoreErrorKind::Exists => "it exists already",
             StoreErrorKind::Damaged => "it is damaged",
+            StoreErrorKind::Expired => "the credentials have expired",
+            StoreErrorKind::Clock => "the clocks differ",
+            StoreErrorKind::Region => "the bucket is in another region",
+            StoreErrorKind::Failing => "the store itself fails",
             StoreErrorKind::Other => "the store failed",
         };
         write!(f, "{} {}: {what}", self.doing, self.at)?;
@@ -71,12 +83,15 @@ impl StoreError {
     /// What to do next.
     pub fn hint(&self) -> Option<String> {
         let text = match self.kind {
-            StoreErrorKind::Denied if self.says(&["requesttimetooskewed", "clock", "skew"]) => {
-                "the clock of this machine is wrong: set it (NTP), since requests are signed with the time"
+            StoreErrorKind::Clock => "set this machine's clock (NTP): requests are signed with the time",
+            StoreErrorKind::Expired => {
+                "renew the credentials (AWS_SESSION_TOKEN and its keys), or use some that renew themselves: a profile, web identity, the machine's role"
             }
-            StoreErrorKind::Denied if self.says(&["expiredtoken", "expired"]) => {
-                "the credentials have expired: renew AWS_SESSION_TOKEN and its keys, or use credentials that renew themselves (a role, a profile)"
+            StoreErrorKind::Region => "set region= in the store's URL, or AWS_REGION",
+            StoreErrorKind::Failing if self.says(&["slow", "429", "503"]) => {
+                "it was tried again several times; fewer runs at once or larger parts (--part-size) ask less of it; try again later"
             }
+            StoreErrorKind::Failing => "it was tried again several times; try again later, or look at the store's own state",
             StoreErrorKind::Denied if self.at.starts_with("file:") => {
                 "check who owns the folder and who may write to it"
             }
@@ -113,6 +128,11 @@ impl StoreError {
         let kind = match error.kind() {
             // Some services' answer to this comes as a wrong setting.
             _ if says(&["nosuchbucket", "containernotfound"]) => StoreErrorKind::NotFound,
+            _ if says(&["requesttimetooskewed"]) => StoreErrorKind::Clock,
+            _ if says(&["expiredtoken", "token has expired", "expired token"]) => StoreErrorKind::Expired,
+            _ if says(&["authorizationheadermalformed", "permanentredirect", "illegallocationconstraint"]) => {
+                StoreErrorKind::Region
+            }
             K::NotFound => StoreErrorKind::NotFound,
             K::PermissionDenied => StoreErrorKind::Denied,
             K::ConfigInvalid => StoreErrorKind::Settings,
@@ -120,8 +140,6 @@ impl StoreError {
             _ if says(&["no space left", "storage full", "quota", "storagefull"]) => StoreErrorKind::Full,
             _ if says(&[
                 "invalidaccesskeyid",
-                "expiredtoken",
-                "requesttimetooskewed",
                 "signaturedoesnotmatch",
                 "accessdenied",
                 "authenticationfailed",
@@ -139,6 +157,9 @@ impl StoreError {
             _ if says(&["error sending request", "timeout", "timed out", "connection", "dns", "connect error"]) => {
                 StoreErrorKind::Unreachable
             }
+            _ if says(&["slowdown", "internalerror", "serviceunavailable", "toomanyrequests", "http status 5", "http status 429"]) => {
+                StoreErrorKind::Failing
+            }
             _ => StoreErrorKind::Other,
         };
         Self { kind, doing, at, detail }
@@ -146,7 +167,7 @@ impl StoreError {
 }
 
 /// The message and its innermost cause in one line. OpenDAL's own rendering shows whole requests.
-fn detail(error: &opendal::Error) -> String {
+pub(crate) fn detail(error: &opendal::Error) -> String {
     let mut parts = vec![error.message().to_owned()];
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {
@@ -164,6 +185,13 @@ fn detail(error: &opendal::Error) -> String {
     } else if let Some(code) = between(&text, "code: \"", "\"") {
         let message = between(&text, "message: \"", "\"").unwrap_or_default();
         text = format!("{code}: {message}");
+    }
+    if text.trim().is_empty() {
+        // The answer to a HEAD has no body; its status is in the error's context.
+        text = match between(&format!("{error:?}"), "status: ", ",") {
+            Some(status) => format!("HTTP status {status}"),
+            None => error.kind().to_string(),
+        };
     }
     let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     let line = hide_query(&line);

@@ -12,7 +12,7 @@ use opendal::layers::{RetryEvent, RetryLayer, TimeoutLayer};
 use opendal::{ErrorKind, Operator, services};
 use planb_model::secret::Secret;
 
-use crate::error::{StoreError, StoreErrorKind};
+use crate::error::{StoreError, StoreErrorKind, detail};
 use crate::rclone;
 use crate::url::{Kind, StoreUrl};
 
@@ -112,18 +112,23 @@ impl Store {
         let retries = url.number("retries")?.map_or(RETRIES, |n| usize::try_from(n).unwrap_or(RETRIES));
         let shown = url.shown().to_owned();
         // The time-out inside, the retries outside: the other way round a retry loses the writer's state.
-        let op = op
-            .layer(TimeoutLayer::new().with_timeout(call_time).with_io_timeout(part_time))
-            .layer(
+        let op = op.layer(TimeoutLayer::new().with_timeout(call_time).with_io_timeout(part_time));
+        // A disk's error does not go away by asking again, and a sync that failed must never be asked again: the second
+        // answers for nothing, since the kernel has forgotten the bytes by then.
+        let op = if url.kind == Kind::File {
+            op
+        } else {
+            op.layer(
                 RetryLayer::new()
                     .with_jitter()
                     .with_min_delay(Duration::from_millis(500))
                     .with_max_delay(Duration::from_secs(20))
                     .with_max_times(retries)
                     .with_notify(move |event: RetryEvent<'_>| {
-                        tracing::warn!(store = shown, error = event.err.message(), attempt = event.attempt, wait = ?event.retry_after, "the store failed, trying again");
+                        tracing::warn!(store = shown, error = detail(event.err), attempt = event.attempt, wait = ?event.retry_after, "the store failed, trying again");
                     }),
-            );
+            )
+        };
         // A condition is the only protection against two runs that take the same key at the same moment; where the
         // store does not know it, the look before writing has to do. On a file system a rename has no condition.
         let conditional = url.toggle("conditional")?.unwrap_or(true)
@@ -235,7 +240,7 @@ impl Store {
             if let Ok(handle) = File::open(at)
                 && let Err(error) = handle.sync_all()
             {
-                tracing::debug!(folder = %at.display(), %error, "the folder could not be synced");
+                tracing::warn!(folder = %at.display(), %error, "the folder could not be synced: what was just written may not survive a power cut");
             }
             if at == Path::new(&self.url.root) {
                 break;

@@ -171,6 +171,17 @@ impl Drop for WorkDir {
 }
 
 fn remove(folder: &Path) {
+    // The lock last: whoever finds the folder without one knows that nobody needs what is left of it.
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        if entry.file_name() != LOCK {
+            let path = entry.path();
+            let _ = if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                fs::remove_dir_all(&path)
+            } else {
+                fs::remove_file(&path)
+            };
+        }
+    }
     if let Err(error) = fs::remove_dir_all(folder)
         && error.kind() != std::io::ErrorKind::NotFound
     {
@@ -197,6 +208,12 @@ fn sweep(base: &Path) {
         let left = match File::open(path.join(LOCK)) {
             Ok(lock) if name.to_string_lossy().starts_with(PREFIX) => {
                 flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok()
+            }
+            // It has its name only since it was locked: without a lock its removal was cut off.
+            Err(error)
+                if error.kind() == std::io::ErrorKind::NotFound && name.to_string_lossy().starts_with(PREFIX) =>
+            {
+                true
             }
             // It is just being made, or its making was cut off.
             _ => old(),

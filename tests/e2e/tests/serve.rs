@@ -153,7 +153,7 @@ fn lines(path: &Path) -> Vec<String> {
 /// A job that backs a small SQLite file up into a folder when it is asked to.
 fn shop(at: &Path) -> String {
     let db = small(at);
-    format!("[jobs.shop]\ndb = \"{}\"\nto = [\"store\"]\n", sqlite_url(&db))
+    format!("[jobs.shop]\ndb = \"{}\"\nto = [\"./store\"]\n", sqlite_url(&db))
 }
 
 #[test]
@@ -184,7 +184,7 @@ fn two_databases_two_stores_and_a_restart() {
         [defaults]
         to = ["here", "bucket"]
         notify = ["inventory", "platform"]
-        timezone = "Europe/Berlin"
+        timezone = "Asia/Kolkata"
         retention = {{ keep_last = 3 }}
         timeout = "2m"
         max_age = "1h"
@@ -204,7 +204,7 @@ fn two_databases_two_stores_and_a_restart() {
         db = "{orders}"
         password_file = "orders-password"
         schedule = "*/3 * * * * *"
-        name = "{{engine}}/{{db}}-{{ts}}"
+        name = "{{engine}}/{{db}}-{{timestamp}}"
 
         [notify.inventory]
         type = "webhook"
@@ -262,7 +262,7 @@ fn two_databases_two_stores_and_a_restart() {
     }
     let job = served.job("orders");
     assert_eq!((job["engine"].as_str(), job["database"].as_str()), (Some("pg"), Some("orders")), "{job}");
-    assert_eq!(job["timezone"], "Europe/Berlin");
+    assert_eq!(job["timezone"], "Asia/Kolkata");
     assert!(job["retention"]["error"].is_null() && job["next_run"].is_string(), "{job}");
     let text = served.planb(&["status"]).run().ok();
     assert!(text.stdout.contains("orders") && text.stdout.contains("shop"), "{text:?}");
@@ -350,14 +350,17 @@ fn two_databases_two_stores_and_a_restart() {
         }
     }
     assert_eq!(bucket.unfinished_uploads("jobs"), 0);
-    assert!(listed(&served, "here", "orders").iter().all(|b| b["key"].as_str().unwrap().starts_with("pg/orders-")));
+    for backup in listed(&served, "here", "orders") {
+        let key = backup["key"].as_str().unwrap();
+        assert!(key.starts_with("pg/orders-") && key.contains("+0530"), "its own name, in its job's zone: {key}");
+    }
 
     // The hooks of shop, once each for a run, in their order; none of a failure.
     let hooks = lines(&at.path().join("hooks"));
     let runs = told.iter().filter(|one| one.text("job") == "shop").count();
     assert_eq!(hooks.len(), 3 * runs, "{hooks:?}");
     for three in hooks.chunks(3) {
-        assert_eq!((three[0].as_str(), three[1].as_str()), ("pre shop", "on_success shop"), "{hooks:?}");
+        assert_eq!((three[0].as_str(), three[1].as_str()), ("pre shop", format!("on_success {}", db.display()).as_str()), "{hooks:?}");
         assert!(three[2].starts_with("post success success shop-20"), "{hooks:?}");
     }
     // A store gives back what the databases hold.
@@ -372,7 +375,7 @@ fn triggers() {
     skip!(provision::apt(&["sqlite3"]));
     let at = folder();
     let toml = format!(
-        "{}retention = {{ keep_last = 1 }}\n\n[jobs.off]\ndb = \"{}\"\nto = [\"store\"]\nenabled = false\nschedule = \"every 1s\"\n\n[serve]\ntoken = \"sixteen-letters-\"\n",
+        "{}retention = {{ keep_last = 1 }}\n\n[jobs.off]\ndb = \"{}\"\nto = [\"./store\"]\nenabled = false\nschedule = \"every 1s\"\n\n[serve]\ntoken = \"sixteen-letters-\"\n",
         shop(at.path()),
         sqlite_url(&at.path().join("shop.db")),
     );
@@ -419,7 +422,7 @@ fn triggers() {
     assert_eq!(served.trigger("shop", &[]).status, 403);
     // What was removed and kept outlives a restart.
     assert_eq!(served.runs("shop", "success"), 2);
-    assert_eq!(listed(&served, "store", "shop").len(), 1);
+    assert_eq!(listed(&served, "./store", "shop").len(), 1);
     served.stop().ok();
 }
 
@@ -442,7 +445,7 @@ fn settings_that_change_under_way() {
     let run = served.job("shop")["running"]["run_id"].clone();
 
     // A changed file, with one job more: seen by itself.
-    let more = format!("[jobs.more]\ndb = \"{}\"\nto = [\"store\"]\n", sqlite_url(&at.path().join("shop.db")));
+    let more = format!("[jobs.more]\ndb = \"{}\"\nto = [\"./store\"]\n", sqlite_url(&at.path().join("shop.db")));
     served.write(&format!("{slow}\n{more}\n[serve]\n"));
     until("the job `more` is there", || {
         served.status()["jobs"].as_array().unwrap().iter().any(|job| job["name"] == "more")
@@ -471,7 +474,7 @@ fn settings_that_change_under_way() {
     assert!(there("shop"), "its run goes on");
     fs::write(&gate, "").unwrap();
     until("shop is gone", || !there("shop"));
-    assert_eq!(listed(&served, "store", "shop").len(), 1, "the run of a job that was removed was not lost");
+    assert_eq!(listed(&served, "./store", "shop").len(), 1, "the run of a job that was removed was not lost");
     served.planb(&["config", "reload"]).run().ok();
     served.stop().ok();
 }
@@ -520,7 +523,7 @@ fn a_database_that_is_down_and_comes_back() {
         r#"
         [jobs.sessions]
         db = "redis://127.0.0.1:{port}/"
-        to = ["store"]
+        to = ["./store"]
         schedule = "0 0 1 1 *"
         on_start = true
         retries = 30
@@ -669,7 +672,7 @@ fn a_run_under_way_has_its_grace() {
     assert!(!served.running.as_mut().unwrap().ended());
     fs::write(at.path().join("gate"), "").unwrap();
     served.wait().ok();
-    assert_eq!(listed(&served, "store", "shop").len(), 1);
+    assert_eq!(listed(&served, "./store", "shop").len(), 1);
     served.again();
     assert_eq!((served.runs("shop", "success"), served.runs("shop", "failed")), (1, 0));
     served.stop().ok();
@@ -694,7 +697,7 @@ fn a_run_past_its_grace_is_ended_and_made_up_for() {
     served.wait_for("shop", "success", 1);
     assert_eq!(served.runs("shop", "failed"), 1);
     served.stop().ok();
-    assert_eq!(listed(&served, "store", "shop").len(), 1);
+    assert_eq!(listed(&served, "./store", "shop").len(), 1);
 }
 
 #[test]
@@ -715,9 +718,9 @@ fn a_crash_in_the_middle_of_a_run() {
     assert_eq!((served.runs("shop", "failed"), served.runs("shop", "skipped")), (1, 0), "{history}");
     served.idle("shop");
     served.stop().ok();
-    assert_eq!(listed(&served, "store", "shop").len(), 1);
+    assert_eq!(listed(&served, "./store", "shop").len(), 1);
     // Nothing of the killed one is left but what an age-limited sweep takes.
-    served.planb(&["prune", "--orphans", "--older-than", "0s", "--from", "store"]).run().ok();
+    served.planb(&["prune", "--orphans", "--older-than", "0s", "--from", "./store"]).run().ok();
     let left: Vec<_> = files(&at.path().join("store")).into_iter().filter(|file| !file.starts_with("shop-")).collect();
     assert!(left.iter().all(|file| file.starts_with(".planb")), "{left:?}");
     assert_eq!(sqlite3(&at.path().join("shop.db"), "SELECT count(*) FROM customer").trim(), "4");

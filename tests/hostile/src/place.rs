@@ -6,6 +6,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use planb_harness::Planb;
+use serde_json::Value;
 use tempfile::TempDir;
 
 /// What the hostile engine's database holds.
@@ -85,7 +86,12 @@ impl Place {
 
     /// `planb run` of the database with this plugin, all tools granted.
     pub fn run(&self, plugin: &Path, orders: &str) -> Planb {
-        let run = self.planb().arg("run").arg("--plugin").arg(plugin).args(GRANT).arg("--db").arg(self.notes());
+        self.run_of(&self.notes(), plugin, orders)
+    }
+
+    /// The same of another database, or of those that a pattern names.
+    pub fn run_of(&self, db: &Path, plugin: &Path, orders: &str) -> Planb {
+        let run = self.planb().arg("run").arg("--plugin").arg(plugin).args(GRANT).arg("--db").arg(db);
         run.args(["--option", &format!("attack={orders}"), "--to"]).arg(self.store())
     }
 
@@ -106,6 +112,20 @@ impl Place {
     /// `planb plugin inspect`.
     pub fn inspect(&self, plugin: &Path) -> Planb {
         self.planb().args(["plugin", "inspect"]).arg(plugin)
+    }
+
+    /// The only manifest of the store.
+    pub fn manifest(&self) -> Value {
+        let files = Self::files(&self.store());
+        let name = files.keys().find(|name| name.to_string_lossy().ends_with(".manifest.json")).expect("a manifest");
+        serde_json::from_slice(&fs::read(self.store().join(name)).expect("a manifest")).expect("JSON")
+    }
+
+    /// The only dump of the store, where it was neither compressed nor encrypted.
+    pub fn dump(&self) -> String {
+        let files = Self::files(&self.store());
+        let name = files.keys().find(|name| !name.to_string_lossy().ends_with(".json")).expect("a dump");
+        String::from_utf8_lossy(&fs::read(self.store().join(name)).expect("a dump")).into_owned()
     }
 
     /// Nothing was left in the work directory, and nothing made, changed or taken outside.

@@ -171,18 +171,8 @@ fn the_same_process_goes_on() {
             for name in ["a.txt", "evil.txt", "z.txt"] {
                 fs::write(databases.join(name), "movie\tRashomon\nend\n").unwrap();
             }
-            let run = place.planb().args([
-                "run",
-                "--allow-tool",
-                "cat",
-                "--allow-tool",
-                "tee",
-                "--allow-tool",
-                "sh",
-                "--plugin",
-            ]);
-            let run = run.arg(&plugin).arg("--db").arg(databases.join("*.txt")).arg("--to").arg(place.store());
-            let run = run.args(["--option", &format!("attack={deed}@{call}"), "--option", "only=evil"]);
+            let run = place.run_of(&databases.join("*.txt"), &plugin, &format!("{deed}@{call}"));
+            let run = run.args(["--option", "only=evil"]);
             let run = watched(&run);
             let held = run.ended(3).and_then(|()| run.says(&plugin.display().to_string()));
             let held = held.and_then(|()| run.says("evil.txt: plugin ")).and(place.unharmed());

@@ -8,13 +8,6 @@ use planb_harness::Planb;
 use planb_hostile_tests::{Cases, Place, watched};
 use serde_json::Value;
 
-/// The only manifest of the store.
-fn manifest(place: &Place) -> Value {
-    let files = Place::files(&place.store());
-    let name = files.keys().find(|name| name.to_string_lossy().ends_with(".manifest.json")).expect("a manifest");
-    serde_json::from_slice(&fs::read(place.store().join(name)).unwrap()).unwrap()
-}
-
 /// Files, clocks and chance are linked for a plugin that asks for them, and there is nothing behind them.
 #[test]
 fn files_clocks_and_chance_are_void() {
@@ -41,7 +34,7 @@ fn files_clocks_and_chance_are_void() {
         let run =
             run.env("AWS_SECRET_ACCESS_KEY", "topsecret").env("NUMBER", time.to_string()).current_dir(place.outside());
         cases.case("the run", watched(&run).ended(0).and(place.unharmed()));
-        let manifest = manifest(&place);
+        let manifest = place.manifest();
         let seen: Vec<&str> = manifest["warnings"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
         cases.case("it looked at all", if seen.len() == 13 { Ok(()) } else { Err(format!("{seen:?}")) });
         for sight in seen {
@@ -72,7 +65,7 @@ fn answers_cannot_change() {
     let shown: BTreeSet<String> = (0..3).map(|_| dry.run().ok().stdout).collect();
     cases.case("the plan that is shown", if shown.len() == 1 { Ok(()) } else { Err(format!("{shown:?}")) });
     cases.case("the run", watched(&place.run(&plugin, "changes@plan")).ended(0).and(place.unharmed()));
-    let ran = manifest(&place)["warnings"][0].as_str().unwrap().to_owned();
+    let ran = place.manifest()["warnings"][0].as_str().unwrap().to_owned();
     let same = ran.starts_with("plan 1 ") && shown.iter().all(|plan| plan.contains(&ran));
     cases.case("the plan that is run", if same { Ok(()) } else { Err(format!("{ran} is not in {shown:?}")) });
 
@@ -82,14 +75,9 @@ fn answers_cannot_change() {
     for name in ["a.txt", "b.txt", "c.txt"] {
         fs::write(databases.join(name), "end\n").unwrap();
     }
-    let all = place
-        .run(&plugin, "changes@plan")
-        .args(["--dry-run", "--output", "json"])
-        .arg("--db")
-        .arg(databases.join("*.txt"));
-    let all = all.run();
+    let all =
+        place.run_of(&databases.join("*.txt"), &plugin, "changes@plan").args(["--dry-run", "--output", "json"]).run();
     let firsts = all.stdout.matches(&ran).count();
-    // A second --db may be refused: then the first is asked for three times.
     cases.case("each of several", if firsts == 3 { Ok(()) } else { Err(format!("{firsts}: {all:?}")) });
 }
 
@@ -109,7 +97,7 @@ fn what_it_says_does_not_steer_a_terminal() {
         (format!("file@plan=../{steer}"), 4),
         ("panic@plan-backup".to_owned(), 4),
         (format!("source-shell@plan=echo 'attack message@explained={steer}' >&2; exit 3"), 1),
-        ("source-shell@plan=printf '\\033[2J' >&2; exit 3".to_owned(), 1),
+        ("source-shell@plan=printf '\\e[2J' >&2; exit 3".to_owned(), 1),
     ] {
         let place = Place::new();
         let plugin = place.engine("");

@@ -69,6 +69,7 @@ pub(crate) fn lab<'p>(global: &Global, args: &DbArgs, plugin: &'p Plugin, stop: 
         work_base: workshop.work_base,
         search: workshop.search,
         grants: workshop.grants,
+        confine: workshop.confine,
         inherited: workshop.inherited,
         hide: logging::hide,
         timeouts: Timeouts::default(),

@@ -17,6 +17,7 @@ use crate::jobs::tell::Once;
 use crate::jobs::{Jobs, arguments};
 use crate::printer::{Printer, bytes, duration, plural};
 use crate::report::Report;
+use crate::settings::env;
 use crate::signals;
 
 /// `planb run`, `planb plan`. `typed`: the words of the command line.
@@ -38,7 +39,7 @@ pub(crate) async fn run(global: &Global, args: RunArgs, typed: Vec<String>, prin
     of_env.dry_run |= args.dry_run || found.dry_run;
     // A schedule makes it a service, as in dbstash's container.
     if found.job.schedule.as_ref().is_some_and(planb_model::schedule::Schedule::ticks) && !of_env.dry_run {
-        return serve(global, jobs, None, None).await;
+        return serve(global, jobs, None, env("PLANB_STATE_DIR").map(Into::into)).await;
     }
     with_job(global, &jobs, &found.job, of_env, printer).await
 }

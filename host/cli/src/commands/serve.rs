@@ -16,7 +16,7 @@ use crate::exit::Exit;
 use crate::jobs::Jobs;
 use crate::jobs::board::{View, snapshot};
 use crate::jobs::worker::{Hands, House, specs};
-use crate::printer::{Printer, bytes, duration, table};
+use crate::printer::{Printer, bytes, duration, plural, table};
 use crate::report::Report;
 use crate::settings::state_folder;
 
@@ -37,41 +37,67 @@ pub(crate) async fn serve(
 ) -> Result<Exit, Report> {
     let settings = jobs.serve.clone();
     let path = jobs.path.clone();
-    let state_dir = state_dir.or(settings.state_dir.clone()).or_else(state_folder);
+    let listen = listen.or(jobs.listen);
+    let named = state_dir.or(settings.state_dir.clone());
+    let state_dir = named.clone().or_else(state_folder).filter(|folder| named.is_some() || can_be_made(folder));
     let specs = specs(&jobs);
-    let once = specs.iter().all(|job| !job.schedule.ticks() && job.drill_schedule.is_none());
+    let idle = specs.iter().all(|job| !job.schedule.ticks() && !job.schedule.is_once() && !job.on_start && job.drill_schedule.is_none());
     let house = Arc::new(House::new(global.clone(), jobs));
-    let options =
-        Options { concurrency: settings.concurrency, grace: settings.grace, state_dir, clock: Arc::new(SystemClock) };
+    let options = Options {
+        concurrency: settings.concurrency,
+        grace: settings.grace,
+        state_dir,
+        clock: Arc::new(SystemClock),
+    };
     let names: Vec<String> = specs.iter().map(|job| job.name.clone()).collect();
     let handle = Serve::new(specs, Hands(Arc::clone(&house)), options).map_err(cannot)?;
     let handle = handle.start().await.map_err(cannot)?;
-    let listen = listen.unwrap_or(settings.listen);
-    let web = planb_web::Options { token: settings.token.clone(), ..planb_web::Options::new(listen) };
-    let view = Arc::new(View { handle: handle.clone(), house: Arc::clone(&house) });
-    let server = match Server::bind(web, view).await {
-        Ok(server) => server,
-        Err(error) => {
-            handle.shutdown(Duration::ZERO).await;
-            return Err(Report::usage(error.to_string())
-                .with_hint("another address: --listen, PLANB_LISTEN, or `listen` in [serve]"));
-        }
-    };
-    let address = server.address();
-    let (end, mut ended) = watch::channel(false);
-    let web = tokio::spawn(server.run(async move {
-        let _ = ended.wait_for(|end| *end).await;
-    }));
-    tracing::info!(jobs = names.len(), address = %address, "serving");
-    Printer::note(&format!("serving {} jobs: {}; status on http://{address}/\n", names.len(), names.join(", ")));
-    if once {
+    let (end, ended) = watch::channel(false);
+    let mut shown = String::new();
+    let mut web = None;
+    if let Some(listen) = listen {
+        let options = planb_web::Options { token: settings.token.clone(), ..planb_web::Options::new(listen) };
+        let view = Arc::new(View { handle: handle.clone(), house: Arc::clone(&house) });
+        let server = match Server::bind(options, view).await {
+            Ok(server) => server,
+            Err(error) => {
+                handle.shutdown(Duration::ZERO).await;
+                return Err(Report::usage(error.to_string())
+                    .with_hint("another address: --listen, PLANB_LISTEN, or `listen` in [serve]"));
+            }
+        };
+        shown = format!("; status on http://{}/", server.address());
+        let mut ended = ended;
+        web = Some(tokio::spawn(server.run(async move {
+            let _ = ended.wait_for(|end| *end).await;
+        })));
+    }
+    Printer::note(&format!("serving {}: {}{shown}\n", plural(names.len() as u64, "job"), names.join(", ")));
+    if idle {
         tracing::info!("no job has a schedule: they run when they are triggered");
     }
     look(&house);
-    let exit = watching(&handle, path.as_deref(), settings.grace).await?;
+    let exit = watching(&handle, &house, path.as_deref(), settings.grace).await?;
     let _ = end.send(true);
-    let _ = tokio::time::timeout(Duration::from_secs(6), web).await;
+    if let Some(web) = web {
+        let _ = tokio::time::timeout(Duration::from_secs(6), web).await;
+    }
     Ok(exit)
+}
+
+/// Whether the user's own state folder is there or can be; where not, as in a container with a file system that cannot be
+/// written to, jobs are served all the same.
+fn can_be_made(folder: &Path) -> bool {
+    match std::fs::create_dir_all(folder) {
+        Ok(()) => true,
+        Err(error) => {
+            Printer::note(&format!(
+                "warning: nothing survives a restart: {} cannot be made ({error}); name a folder with PLANB_STATE_DIR\n",
+                folder.display()
+            ));
+            false
+        }
+    }
 }
 
 /// The stores of all jobs are looked at once in the beginning, one after the other.
@@ -85,7 +111,7 @@ fn look(house: &Arc<House>) {
 }
 
 /// Waits for signals and changes of the settings.
-async fn watching(handle: &Handle, path: Option<&Path>, grace: Duration) -> Result<Exit, Report> {
+async fn watching(handle: &Handle, house: &House, path: Option<&Path>, grace: Duration) -> Result<Exit, Report> {
     let fail = |error: std::io::Error| Report::usage(format!("signals cannot be listened to: {error}"));
     let mut interrupt = signal(SignalKind::interrupt()).map_err(fail)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(fail)?;
@@ -97,14 +123,14 @@ async fn watching(handle: &Handle, path: Option<&Path>, grace: Duration) -> Resu
         tokio::select! {
             _ = interrupt.recv() => break,
             _ = terminate.recv() => break,
-            _ = hangup.recv() => reload(handle).await,
+            _ = hangup.recv() => reload(handle, house).await,
             _ = ticks.tick() => {
                 let now = path.and_then(changed);
                 // A file that is just being replaced is not there for a moment.
                 if now.is_some() && now != known {
                     known = now;
                     tracing::info!("the settings have changed");
-                    reload(handle).await;
+                    reload(handle, house).await;
                 }
             }
         }
@@ -127,9 +153,12 @@ async fn watching(handle: &Handle, path: Option<&Path>, grace: Duration) -> Resu
     Ok(Exit::Done)
 }
 
-async fn reload(handle: &Handle) {
+async fn reload(handle: &Handle, house: &House) {
     match handle.reread().await {
-        Ok(report) => tracing::info!(?report, "the settings were read again"),
+        Ok(report) => {
+            handle.set_concurrency(house.jobs().serve.concurrency);
+            tracing::info!(?report, "the settings were read again");
+        }
         Err(why) => tracing::error!("the settings have mistakes, and those before stay: {why}"),
     }
 }
@@ -144,7 +173,8 @@ pub(crate) fn state_of(global: &Global, named: Option<&PathBuf>) -> Result<PathB
         return Ok(folder.clone());
     }
     let configured = match Jobs::file(global)? {
-        Some(path) => Jobs::read(&path).ok().and_then(|jobs| jobs.serve.state_dir),
+        // Also of settings with mistakes, and by those who may not read their secrets: this is when one asks.
+        Some(path) => planb_config::state_dir(&path),
         None => None,
     };
     configured.or_else(state_folder).ok_or_else(|| {

@@ -33,6 +33,7 @@ pub(crate) fn of(job: &JobConfig, typed: Vec<String>, database: bool) -> Result<
     })?;
     args.native_if_known = job.native_if_known;
     args.extension.clone_from(&job.extension);
+    args.zone.clone_from(&job.timezone);
     if args.to.is_empty() {
         args.stores.clone_from(&job.to);
     }

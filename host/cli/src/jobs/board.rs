@@ -129,12 +129,16 @@ fn status(from: &JobSnapshot, house: Option<&House>) -> JobStatus {
         },
         retention: from.last_prune.as_ref().map(|record| RetentionStatus {
             kept: number(record, "kept"),
-            removed: number(record, "removed"),
+            removed: house.map_or_else(|| number(record, "removed"), |house| removed(&from.name, house)),
             last_at: Some(record.started_at),
             error: record.outcome.error.clone(),
         }),
         stores: house.map_or_else(Vec::new, |house| stores(&from.name, house)),
     }
+}
+
+fn removed(job: &str, house: &House) -> u64 {
+    house.removed.lock().unwrap_or_else(PoisonError::into_inner).get(job).copied().unwrap_or_default()
 }
 
 fn stores(job: &str, house: &House) -> Vec<StoreStatus> {

@@ -9,7 +9,7 @@ use planb_model::Blame;
 use planb_model::drill::DrillRecord;
 use planb_model::manifest::Manifest;
 use planb_model::redact::Redactor;
-use planb_pipeline::{PruneReport, PruneSpec, RunReport, RunStatus, Stop, prune};
+use planb_pipeline::{PruneReport, PruneSpec, RunReport, RunStatus, Stop, Trust, prune};
 use planb_store::{Access, Store, WriteSettings};
 use planb_tool::{Hook, HookOutcome, run_hook};
 
@@ -19,7 +19,7 @@ use crate::commands::drill::drilled_in;
 use crate::exit::Exit;
 use crate::printer::Printer;
 use crate::report::Report;
-use crate::settings::configured_url;
+use crate::settings::{configured_url, shim};
 
 /// How a run of a job came out.
 pub(crate) struct Executed {
@@ -130,7 +130,7 @@ async fn hook(
     };
     let hook = Hook { env: environment(name, job, executed), timeout: Some(hooks.timeout), ..Hook::new(command) };
     let redactor = Redactor::new(job.all_secrets());
-    let shim = std::env::current_exe().map_err(|error| error.to_string())?;
+    let shim = shim().map_err(|report| report.message)?;
     let log = |line: &str| tracing::info!(job = job.job, hook = name, "{line}");
     let outcome: HookOutcome =
         run_hook(&shim, &hook, &redactor, stop.token(), log).await.map_err(|error| error.to_string())?;
@@ -253,10 +253,11 @@ pub(crate) async fn drill(global: &Global, job: &JobConfig, stop: &Arc<Stop>) ->
             Ok::<_, Report>(newest.map(|entry| (store, entry)))
         };
         match found.await {
-            Ok(Some((store, entry))) => {
+            Ok(Some((store, mut entry))) => {
                 let drill = job.drill.as_ref();
                 let args = DrillArgs::of_job(job);
                 let url = drill.and_then(|drill| drill.into.clone());
+                Trust::load(&args.pick.trust_keys)?.check(&store, &mut entry).await?;
                 return drilled_in(global, &args, url, store, entry, Arc::clone(stop)).await;
             }
             Ok(None) => {}

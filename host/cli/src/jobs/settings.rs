@@ -1,6 +1,7 @@
 //! Finding and reading the settings: planb.toml, or the one job that the environment describes.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use planb_config::{Config, Env, EnvJob, JobConfig, NotifyConfig, Problem, Search, ServeConfig, search};
@@ -39,6 +40,8 @@ pub(crate) struct Jobs {
     /// The job is the environment's, which also says where its database is.
     pub(crate) of_environment: bool,
     pub(crate) config: Option<Config>,
+    /// Where the status page is. None: nowhere.
+    pub(crate) listen: Option<SocketAddr>,
 }
 
 impl Jobs {
@@ -63,6 +66,7 @@ impl Jobs {
             hide(token);
         }
         Ok(Self {
+            listen: Some(config.serve.listen),
             path: Some(path.to_owned()),
             jobs: config.jobs.clone(),
             serve: config.serve.clone(),
@@ -80,14 +84,11 @@ impl Jobs {
             Printer::note(&format!("warning: {problem}\n"));
         }
         hide_all(&found.job);
-        let mut serve = ServeConfig::default();
-        if let Some(listen) = found.listen {
-            serve.listen = listen;
-        }
         let jobs = Self {
             path: None,
             jobs: BTreeMap::from([(found.job.job.clone(), found.job.clone())]),
-            serve,
+            serve: ServeConfig::default(),
+            listen: found.listen,
             notifier: notifier(&found.notify)?,
             job_id: found.job_id.clone(),
             of_environment: true,
@@ -156,13 +157,7 @@ fn notifier<'n>(targets: impl IntoIterator<Item = &'n NotifyConfig>) -> Result<N
 
 /// All that is wrong with settings, as one report.
 pub(crate) fn wrong(problems: &[Problem]) -> Report {
-    let lines: Vec<String> = problems
-        .iter()
-        .map(|problem| match &problem.hint {
-            Some(hint) => format!("{problem} ({hint})"),
-            None => problem.to_string(),
-        })
-        .collect();
+    let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
     Report::usage(match lines.as_slice() {
         [one] => one.clone(),
         many => format!("the settings have {} mistakes:\n{}", many.len(), many.join("\n")),

@@ -66,7 +66,8 @@ pub(crate) fn finished(job: &str, record: &Record) -> Event {
     let text = |name: &str| outcome.detail.get(name).and_then(Value::as_str).map(str::to_owned);
     let number = |name: &str| outcome.detail.get(name).and_then(Value::as_u64);
     Event {
-        run_id: Some(outcome.backup_id.clone().unwrap_or_else(|| record.run_id.clone())),
+        run_id: Some(record.run_id.clone()),
+        backup_id: outcome.backup_id.clone(),
         engine: text("engine"),
         database: text("database"),
         server: text("server"),

@@ -35,6 +35,8 @@ pub(crate) struct House {
     pub(crate) global: Global,
     pub(crate) jobs: RwLock<Arc<Jobs>>,
     pub(crate) seen: Mutex<BTreeMap<String, Vec<Seen>>>,
+    /// Backups of each job that were removed since the start.
+    pub(crate) removed: Mutex<BTreeMap<String, u64>>,
     /// Of the newest run of each job: with these retention knows a job's backups where it has no label.
     own: Mutex<BTreeMap<String, Arc<Own>>>,
 }
@@ -44,7 +46,7 @@ pub(crate) struct Hands(pub(crate) Arc<House>);
 
 impl House {
     pub(crate) fn new(global: Global, jobs: Jobs) -> Self {
-        Self { global, jobs: RwLock::new(Arc::new(jobs)), seen: Mutex::default(), own: Mutex::default() }
+        Self { global, jobs: RwLock::new(Arc::new(jobs)), seen: Mutex::default(), removed: Mutex::default(), own: Mutex::default() }
     }
 
     pub(crate) fn jobs(&self) -> Arc<Jobs> {
@@ -160,6 +162,10 @@ impl Worker for Hands {
             return Outcome::skipped("the job has no retention rules");
         };
         self.0.look(&job, &own).await;
+        let gone = reports.iter().flatten().flat_map(|report| &report.backups).filter(|backup| backup.removed).count();
+        let mut removed = self.0.removed.lock().unwrap_or_else(PoisonError::into_inner);
+        *removed.entry(name.to_owned()).or_default() += gone as u64;
+        drop(removed);
         pruned(&reports)
     }
 

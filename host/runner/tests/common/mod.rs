@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -109,6 +109,8 @@ pub(crate) struct Bench {
     pub(crate) clock: Arc<FakeClock>,
     pub(crate) seen: Mutex<Seen>,
     planner: Planner,
+    /// Nobody can be told anything.
+    pub(crate) deaf: AtomicBool,
     pub(crate) next_jobs: Mutex<Option<Vec<JobSpec>>>,
 }
 
@@ -128,6 +130,7 @@ impl Bench {
             clock: FakeClock::new(start),
             seen: Mutex::default(),
             planner: Box::new(planner),
+            deaf: AtomicBool::new(false),
             next_jobs: Mutex::default(),
         })
     }
@@ -266,6 +269,9 @@ impl Worker for Hand {
     }
 
     async fn notify(&self, notice: Notice) {
+        if self.0.deaf.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
         self.0.seen.lock().unwrap().notices.push(notice);
     }
 

@@ -20,6 +20,8 @@ const WORDS: &[(ErrorKind, &[&str])] = &[
             "failed to load config",
             "couldn't decrypt configuration",
             "failed to create file system",
+            // Older rclone has no code for a wrong argument, nor for `deletefile` of what is not there.
+            "error: unknown",
         ],
     ),
     (
@@ -49,7 +51,6 @@ pub(super) fn is_missing(ended: &Ended) -> bool {
     match ended.code {
         Some(0) => false,
         Some(NO_FOLDER | NO_OBJECT) => true,
-        // rclone before 1.64 has no code of its own for `deletefile`.
         _ => kind(ended) == ErrorKind::NotFound,
     }
 }
@@ -71,13 +72,15 @@ fn kind(ended: &Ended) -> ErrorKind {
 pub(super) fn fault(command: &'static str, ended: &Ended) -> Error {
     let said = last_words(&ended.stderr);
     let lower = said.to_lowercase();
-    let reach = if UNREACHABLE.iter().any(|word| lower.contains(word)) { "no connection: " } else { "" };
+    let unreachable = UNREACHABLE.iter().any(|word| lower.contains(word));
+    let reach = if unreachable { "no connection: " } else { "" };
     let message = match ended.code {
         Some(code) => format!("{reach}{said} (rclone {command} ended with exit code {code})"),
         None => format!("rclone {command} was killed: {said}"),
     };
     let error = Error::new(kind(ended), message);
-    if ended.code == Some(TEMPORARY) { error.set_temporary() } else { error }
+    // Older rclone has no code for the latter.
+    if ended.code == Some(TEMPORARY) || unreachable { error.set_temporary() } else { error }
 }
 
 /// The error of an rclone that did not start.

@@ -163,6 +163,11 @@ async fn a_bucket() {
     assert!(writer.close().await.is_err());
     let _ = writer.abort().await;
     assert_eq!(server.objects("backups"), []);
+    // Nor does one appear that is only dropped: the process goes before its input ends.
+    let writer = begun_large(&op).await;
+    drop(writer);
+    gone(remotes.newest("rcat")).await;
+    assert_eq!(server.objects("backups"), []);
     assert!(!remotes.calls().contains(&"moveto".to_owned()));
 
     // Words that services use have kinds.

@@ -1,0 +1,464 @@
+//! Descriptions and plans that want more than a plugin may: refused by the rule, before a command of them runs.
+#![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
+
+use std::fs;
+
+use planb_hostile_tests::{Cases, Place, plant, watched};
+
+/// What a plugin says of itself and cannot be, with a part of the rule that it breaks.
+const DESCRIPTIONS: &[(&str, &str)] = &[
+    ("key@describe=../x", "the key"),
+    ("key@describe=", "the key"),
+    ("key@describe=Hostile", "the key"),
+    ("name@describe=", "its name"),
+    ("name@describe=a\\nTRUST built with this planb", "control characters"),
+    ("name@describe=\\e[2J", "control characters"),
+    ("name@describe=\\bx", "control characters"),
+    ("version@describe=new", "not semver"),
+    ("alias@describe=../pg", "the alias"),
+    ("scheme@describe=1:", "not a URL scheme"),
+    ("no-mode@describe", "no mode or no scope"),
+    ("no-scope@describe", "no mode or no scope"),
+    // Tools are the names of programs.
+    ("tool@describe=../sh", "the tool id"),
+    ("tool@describe=/bin/sh", "the tool id"),
+    ("tool@describe=-c", "the tool id"),
+    ("tool@describe=", "the tool id"),
+    ("tool@describe=..", "the tool id"),
+    ("tool@describe=a b", "the tool id"),
+    ("tool@describe=cat\\nsh", "the tool id"),
+    ("tool-twice@describe", "stands twice"),
+    ("program@describe=/bin/sh", "not a plain file name"),
+    ("program@describe=../../bin/sh", "not a plain file name"),
+    ("program@describe=", "not a plain file name"),
+    ("program@describe=-c", "not a plain file name"),
+    ("program-none@describe", "has no program"),
+    ("version-args@describe=x", "the version arguments"),
+    ("version-req@describe=new", "not semver"),
+    ("install-hint@describe=a\\nb", "control characters"),
+    ("summary@describe=\\e[2J", "control characters"),
+    ("secret-summary@describe=a\\nb", "control characters"),
+    // Names that decide what code a tool runs.
+    ("env@describe=LD_PRELOAD", "may not set the environment variable"),
+    ("env@describe=LD_LIBRARY_PATH", "may not set the environment variable"),
+    ("env@describe=DYLD_INSERT_LIBRARIES", "may not set the environment variable"),
+    ("env@describe=PATH", "may not set the environment variable"),
+    ("env@describe=HOME", "may not set the environment variable"),
+    ("env@describe=IFS", "may not set the environment variable"),
+    ("env@describe=BASH_ENV", "may not set the environment variable"),
+    ("env@describe=ENV", "may not set the environment variable"),
+    ("env@describe=PYTHONPATH", "may not set the environment variable"),
+    ("env@describe=PERL5OPT", "may not set the environment variable"),
+    ("env@describe=NODE_OPTIONS", "may not set the environment variable"),
+    ("env@describe=JAVA_TOOL_OPTIONS", "may not set the environment variable"),
+    ("env@describe=BASH_FUNC_cat%%", "may not set the environment variable"),
+    ("env@describe=A=B", "may not set the environment variable"),
+    ("env@describe=", "may not set the environment variable"),
+    ("inherit@describe=LD_PRELOAD", "may not get the environment variable"),
+    ("inherit@describe=PATH", "may not get the environment variable"),
+    ("inherit@describe=PLANB_TOOL_PATH", "may not get the environment variable"),
+    // More than may pass.
+    ("many-tools@describe", "too much data"),
+    ("long-name@describe", "too much data"),
+];
+
+fn described(cases: &mut Cases, all: &[(&str, &str)]) {
+    let place = Place::new();
+    for (order, rule) in all {
+        let plugin = place.plugin("described.wasm", plant(order));
+        cases.case(*order, watched(&place.inspect(&plugin)).refused(&plugin, rule).and(place.bare()));
+    }
+}
+
+#[test]
+fn descriptions_that_cannot_be() {
+    described(&mut Cases::new(), DESCRIPTIONS);
+}
+
+/// The names that a plugin gives to what a user may set are printed beside the question whether to trust it.
+#[test]
+fn names_that_forge_a_line() {
+    let rule = "what it says of itself is not possible";
+    described(
+        &mut Cases::new(),
+        &[
+            ("setting@describe=a\\n  trust     built with this planb", rule),
+            ("setting@describe=", rule),
+            ("setting@describe=a=b", rule),
+            ("setting@describe=attack", rule),
+            ("default@describe=x\\n\\e[2J", rule),
+            ("param@describe=a\\nb", rule),
+            ("secret@describe=a\\nb", rule),
+            ("secret@describe=../../etc/shadow", rule),
+            ("secret@describe=password", rule),
+            ("many-aliases@describe", rule),
+        ],
+    );
+}
+
+/// Variables of planb's own environment hold the keys of the stores and the passwords of other databases.
+#[test]
+fn secrets_of_the_environment() {
+    let rule = "may not get the environment variable";
+    let mut cases = Cases::new();
+    for name in [
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_SESSION_TOKEN",
+        "AWS_ACCESS_KEY_ID",
+        "AZURE_STORAGE_ACCOUNT_KEY",
+        "GOOGLE_APPLICATION_CREDENTIALS",
+        "STORAGE_SECRET_ACCESS_KEY",
+        "DB_PASSWORD",
+        "DB_PASSWORD_FILE",
+        "DB_URI",
+        "DB_SECRET_TOKEN",
+        "SSH_AUTH_SOCK",
+        "GITHUB_TOKEN",
+        "SMTP_PASSWORD",
+    ] {
+        described(&mut cases, &[(&format!("inherit@describe={name}"), rule)]);
+    }
+    // What is not declared is not there: the environment of a tool, as it sees it.
+    let place = Place::new();
+    let plugin = place.engine("");
+    let run = place.run(&plugin, "source-shell@plan=env").args(["--compress", "none"]);
+    let secret = [
+        ("AWS_SECRET_ACCESS_KEY", "topsecret-aws"),
+        ("DB_PASSWORD", "topsecret-db"),
+        ("GITHUB_TOKEN", "topsecret-token"),
+    ];
+    let code = [
+        ("LD_LIBRARY_PATH", "/evil"),
+        ("PYTHONPATH", "/evil"),
+        ("BASH_ENV", "/evil"),
+        ("PERL5LIB", "/evil"),
+        ("IFS", "/evil"),
+    ];
+    let run = secret.into_iter().chain(code).fold(run, |run, (name, value)| run.env(name, value));
+    let run = run.env("PATH", format!("/evil:{}", std::env::var("PATH").unwrap()));
+    cases.case("a run", watched(&run).ended(0));
+    let seen = place.dump();
+    for (name, value) in secret.into_iter().chain(code).chain([("PATH", "/evil")]) {
+        let shut = !seen.contains(value) && (name == "PATH" || !seen.contains(name));
+        cases.case(format!("{name} in a tool"), if shut { Ok(()) } else { Err(seen.clone()) });
+    }
+    let path = seen.lines().find(|line| line.starts_with("PATH="));
+    cases.case("the PATH of a tool is planb's", if path.is_some() { Ok(()) } else { Err(seen.clone()) });
+}
+
+/// Orders for a plan of a backup, refused with exit code 4 and the rule.
+fn planned(cases: &mut Cases, all: &[(&str, &str)]) {
+    let place = Place::new();
+    let plugin = place.engine("");
+    for (order, rule) in all {
+        // What is planned is refused whether it is only shown or run.
+        cases.case(*order, watched(&place.run(&plugin, order)).refused(&plugin, rule).and(place.bare()));
+        let dry = place.run(&plugin, order).arg("--dry-run");
+        cases.case(format!("{order}, shown"), watched(&dry).refused(&plugin, rule).and(place.bare()));
+    }
+}
+
+#[test]
+fn tools_that_were_not_declared() {
+    let mut cases = Cases::new();
+    for place in ["tool@plan", "prepare-tool@plan", "cleanup-tool@plan", "tool@question", "prepare-tool@question"] {
+        for tool in ["ls", "/bin/sh", "../sh", "", "cat ", "CAT", "sh;", "-c"] {
+            planned(&mut cases, &[(&format!("{place}={tool}"), "which the plugin does not declare")]);
+        }
+    }
+    let place = Place::new();
+    let plugin = place.engine("");
+    cases.case("a backup to restore", watched(&place.run(&plugin, "")).ended(0));
+    for part in ["tool", "prepare-tool", "finish-tool", "cleanup-tool"] {
+        for tool in ["ls", "/bin/sh", "../sh"] {
+            let order = format!("{part}@restore={tool}");
+            let restore = watched(&place.restore(&plugin, &order));
+            cases.case(order, restore.refused(&plugin, "which the plugin does not declare").and(place.unharmed()));
+        }
+    }
+    for part in ["server-tool@scratch=/bin/sh", "ready-tool@scratch=ls"] {
+        let plugin = place.plugin("scratch.wasm", plant(part));
+        let test = place.planb().args(["plugin", "test", "--allow-tool", "cat", "--allow-tool", "tee"]).arg(&plugin);
+        cases.case(part, watched(&test).ended(4).and(place.unharmed()));
+    }
+}
+
+#[test]
+fn variables_that_were_not_declared() {
+    let rule = "which the plugin does not declare";
+    let mut cases = Cases::new();
+    for name in ["LD_PRELOAD", "PATH", "HOME", "TMPDIR", "PGPASSWORD", "", "HOSTILE "] {
+        planned(&mut cases, &[(&format!("env@plan={name}"), rule)]);
+    }
+    planned(&mut cases, &[("env-value@plan=a\\0b", "contains a NUL"), ("both-stdins@plan", "two things to read from")]);
+}
+
+/// What a plugin's author wrote can be wrong as well: that is the plugin's fault and not the user's.
+#[test]
+fn arguments_that_are_none() {
+    let mut cases = Cases::new();
+    let rule = "its plan is not possible";
+    planned(
+        &mut cases,
+        &[
+            ("literal@plan=", rule),
+            ("literal@plan=a\\0b", rule),
+            ("script@plan=-c", rule),
+            ("option-name@plan=x=", rule),
+            ("option-name@plan=--a b=", rule),
+            ("option-name@plan=", rule),
+            ("extra-twice@plan", rule),
+            ("path@plan=../x", rule),
+            ("path@plan=/etc/passwd", rule),
+            ("path@plan=a\\0b", rule),
+            ("large-arg@plan=200000", rule),
+            ("many-args@plan=1000000", rule),
+            ("many-env@plan=1000000", rule),
+            ("source-to@plan=x", rule),
+            ("stdout-to@question=x", rule),
+            ("served@plan", "serve"),
+        ],
+    );
+    planned(&mut cases, &[("many-args@plan=20000000", "of memory")]);
+}
+
+/// A value may be the user's: what it cannot be is a matter of settings, unless the message says more.
+#[test]
+fn values_that_would_be_options() {
+    let (mut cases, place) = (Cases::new(), Place::new());
+    let plugin = place.engine("");
+    for (order, rule) in [
+        ("value@plan=-rf", "starts with a dash"),
+        ("value@plan=--help", "starts with a dash"),
+        ("value@plan=-", "starts with a dash"),
+        ("value@plan=", "is empty"),
+        ("value@plan=a\\0b", "contains a NUL"),
+        ("pair@plan=-x", "starts with a dash"),
+        ("pair@plan=", "is empty"),
+        ("option@plan=a\\0b", "contains a NUL"),
+    ] {
+        let run = watched(&place.run(&plugin, order));
+        let held = run.ended(2).or_else(|_| run.ended(4)).and_then(|()| run.says(rule)).and(place.bare());
+        cases.case(order, held);
+    }
+    // An option's value stays in its item, whatever it is.
+    let run = place.run(&plugin, "option@plan=--show-all -A").args(["--dry-run", "--output", "json"]).run().ok();
+    let item = run.stdout.contains("'--name=--show-all -A'");
+    cases.case("an option within an option", if item { Ok(()) } else { Err(format!("{run:?}")) });
+}
+
+#[test]
+fn paths_out_of_the_work_directory() {
+    let mut cases = Cases::new();
+    let rule = "its plan is not possible";
+    for path in ["../x", "/tmp/x", "a/../../x", "a\\0b", "..", "/"] {
+        for part in ["file@plan", "print-to@plan", "read-from@plan", "file@question"] {
+            planned(&mut cases, &[(&format!("{part}={path}"), rule)]);
+        }
+    }
+    // Not below it but it.
+    for order in ["file@plan=", "file@plan=.", "print-to@plan=", "read-from@plan=."] {
+        planned(&mut cases, &[(order, rule)]);
+    }
+    let place = Place::new();
+    let plugin = place.engine("");
+    for (mode, part) in [("file", "source-file"), ("directory", "source-tree"), ("tar", "source-tree")] {
+        for path in ["../x", "/etc/passwd", "/etc", ".."] {
+            let order = format!("{part}@plan={path}");
+            let run = watched(&place.run(&plugin, &order).args(["--mode", mode]));
+            cases.case(format!("{order} as {mode}"), run.refused(&plugin, rule).and(place.bare()));
+        }
+    }
+    cases.case("a backup to restore", watched(&place.run(&plugin, "")).ended(0));
+    for part in ["file@restore", "sink-file@restore", "sink-tree@restore"] {
+        for path in ["../x", "/tmp/x", ".."] {
+            let order = format!("{part}={path}");
+            cases.case(&order, watched(&place.restore(&plugin, &order)).refused(&plugin, rule).and(place.unharmed()));
+        }
+    }
+}
+
+/// A tool may leave links in the work directory. The host does not follow them, neither to write nor to read.
+#[test]
+fn links_in_the_work_directory() {
+    let mut cases = Cases::new();
+    let links = |place: &Place| format!("ln -s {} d", place.outside().display());
+    let bait = |place: &Place| format!("ln -s {}/bait l", place.outside().display());
+    // What the host writes for a plan.
+    let place = Place::new();
+    let (plugin, counting) = (place.engine(""), place.plugin("counting.wasm", plant("by-inventory@describe")));
+    for (what, plugin, order) in [
+        (
+            "what a command prints, below a link",
+            &plugin,
+            format!("shell@plan={};;print-to@plan=d/owned", links(&place)),
+        ),
+        (
+            "what a command prints, below two",
+            &plugin,
+            format!("shell@plan=mkdir e; {}; ln -s ../d e/f;;print-to@plan=e/f/owned", links(&place)),
+        ),
+        ("a private file below a link", &counting, format!("shell@question={};;file@plan=d/owned", links(&place))),
+        (
+            "a private file of a question",
+            &counting,
+            format!("shell@question=test -e d || {};;file@question=d/owned;;by-count@answer", links(&place)),
+        ),
+    ] {
+        let run = watched(&place.run(plugin, &order));
+        let held = run.ended(4).and_then(|()| run.says("link")).and(place.bare());
+        cases.case(what, held);
+        drop(fs::remove_file(place.outside().join("owned")));
+        place.clear();
+    }
+    // A link where a file is to be is put away, and what it led to stays.
+    let order = format!("shell@plan={};;print-to@plan=l", bait(&place));
+    cases.case(
+        "what a command prints, over a link",
+        watched(&place.run(&plugin, &order)).ended(0).and(place.unharmed()),
+    );
+    place.clear();
+
+    // What the host reads for a plan.
+    for (what, mode, order) in [
+        ("a command's stdin below a link", "stream", format!("shell@plan={};;read-from@plan=d/bait", links(&place))),
+        ("a command's stdin by a link", "stream", format!("shell@plan={};;read-from@plan=l", bait(&place))),
+        ("the dump by a link", "file", format!("shell@plan={};;source-file@plan=l", bait(&place))),
+        ("the dump below a link", "file", format!("shell@plan={};;source-file@plan=d/bait", links(&place))),
+        ("a tree by a link", "directory", format!("shell@plan={};;source-tree@plan=d", links(&place))),
+        (
+            "a tree below a link",
+            "tar",
+            format!("shell@plan=ln -s {} d;;source-tree@plan=d/outside", place.root().display()),
+        ),
+        (
+            "a link in a tree",
+            "tar",
+            format!("shell@plan=mkdir t; ln -s {}/bait t/l;;source-tree@plan=t", place.outside().display()),
+        ),
+    ] {
+        let run = watched(&place.run(&plugin, &order).args(["--mode", mode]));
+        let refused = if matches!(run.output.code, Some(1 | 4)) { Ok(()) } else { Err(format!("{:?}", run.output)) };
+        cases.case(what, refused.and(place.bare()));
+        place.clear();
+    }
+
+    // What a restore writes before a tool sees it.
+    cases.case("a backup to restore", watched(&place.run(&plugin, "")).ended(0));
+    for (what, order) in [
+        ("a restored file below a link", format!("shell@question={};;sink-file@restore=d/x", links(&place))),
+        ("a restored tree below a link", format!("shell@question={};;sink-tree@restore=d/x", links(&place))),
+        ("a restore's private file", format!("shell@question={};;file@restore=d/x", links(&place))),
+    ] {
+        fs::write(place.root().join("copy.txt"), "").unwrap();
+        let run = watched(&place.restore(&plugin, &order));
+        cases.case(what, run.ended(4).and_then(|()| run.says("link")).and(place.unharmed()));
+        for name in ["x", "owned"] {
+            drop(fs::remove_file(place.outside().join(name)));
+        }
+    }
+}
+
+/// A pipe has no end that anyone brings; who opens it waits for ever.
+#[test]
+fn pipes_in_the_work_directory() {
+    let (mut cases, place) = (Cases::new(), Place::new());
+    let plugin = place.engine("");
+    for (mode, order) in [
+        ("file", "shell@plan=mkfifo p;;source-file@plan=p"),
+        ("tar", "shell@plan=mkdir t; mkfifo t/p;;source-tree@plan=t"),
+        ("stream", "shell@plan=mkfifo p;;read-from@plan=p"),
+    ] {
+        let run = watched(&place.run(&plugin, order).args(["--mode", mode, "--timeout", "20s"]));
+        let held = run.ended(4).or_else(|_| run.ended(1)).and(place.bare());
+        cases.case(order, held);
+    }
+}
+
+#[test]
+fn secrets_that_were_not_given() {
+    let mut cases = Cases::new();
+    let rule = "its plan is not possible";
+    for secret in ["password", "token", "aws", "../x", ""] {
+        for part in ["secret@plan", "secret-env@plan", "secret-stdin@plan", "secret@question"] {
+            planned(&mut cases, &[(&format!("{part}={secret}"), rule)]);
+        }
+    }
+    // One that was given is used, and its value is nowhere to be seen.
+    let place = Place::new();
+    let plugin = place.engine("");
+    let order = format!("secret@plan=password;;look@plan={}", place.outside().display());
+    let run = place.run(&plugin, &order).env("DB_PASSWORD", "hunter2-hunter2").args(["--log-level", "trace"]);
+    let run = watched(&run);
+    cases.case("one that was given", run.ended(0).and(place.unharmed()));
+    let seen = format!("{:?} {}", run.output, place.manifest());
+    cases.case("its value", if seen.contains("hunter2") { Err("it shows".to_owned()) } else { Ok(()) });
+    // Not even where a tool prints it: the log and the errors are cleaned.
+    let order = "secret@plan=password;;source-shell@plan=cat login >&2; exit 3";
+    let run = watched(&place.run(&plugin, order).env("DB_PASSWORD", "hunter2-hunter2"));
+    cases.case(
+        "a tool that prints it",
+        run.ended(1).and(if run.output.stderr.contains("hunter2") { Err("it shows".to_owned()) } else { Ok(()) }),
+    );
+}
+
+/// What a plan says of the dump becomes a name in a store and a field of the manifest.
+#[test]
+fn artifacts_that_are_no_names() {
+    let mut cases = Cases::new();
+    let rule = "its plan is not possible";
+    for order in [
+        "extension@plan=../../../outside/evil",
+        "extension@plan=/abs",
+        "extension@plan=a/b/c",
+        "extension@plan=",
+        "extension@plan=a\\nb",
+        "extension@plan=x\\0y",
+        "extension@plan=\\e[2J",
+        "extension@plan=..",
+        "extension@plan=manifest.json",
+        "large-extension@plan=1000",
+        "media-type@plan=text/plain\\r\\nX-Evil: 1",
+        "format@plan=\\e[2J",
+    ] {
+        planned(&mut cases, &[(order, rule)]);
+    }
+    // The name of a manifest is the manifest's, also where nothing is added to it.
+    let place = Place::new();
+    let plugin = place.engine("");
+    let run = place.run(&plugin, "extension@plan=manifest.json").args(["--compress", "none"]);
+    cases.case("a dump in a manifest's place", watched(&run).refused(&plugin, rule).and(place.bare()));
+}
+
+/// A plan is a list, and lists have an end.
+#[test]
+fn plans_without_measure() {
+    let mut cases = Cases::new();
+    let rule = "its plan is not possible";
+    planned(
+        &mut cases,
+        &[
+            ("many-commands@plan=20000", rule),
+            ("many-cleanups@plan=20000", rule),
+            ("many-files@plan=20000", rule),
+            ("many-warnings@plan=100000", rule),
+            ("large-warning@plan=1000000", rule),
+            ("tail@plan=4294967295", rule),
+            ("many-commands@plan=1000000", "too much data"),
+            ("large-warning@plan=100000000", "too much data"),
+        ],
+    );
+    let place = Place::new();
+    let plugin = place.engine("");
+    for order in ["large-finding@inspection=1000000", "large-version@answer=1000000", "wrong@answer"] {
+        cases.case(order, watched(&place.run(&plugin, order)).refused(&plugin, "plugin ").and(place.bare()));
+    }
+    // What explains a tool's failure is a sentence.
+    let run = watched(&place.run(&plugin, "source-shell@plan=echo 'attack large@explained=1000000' >&2; exit 3"));
+    cases.case("a failure explained at length", run.ended(1).or_else(|_| run.ended(4)).and(place.bare()));
+    // Numbers that do not fit: whatever they are, the host counts on.
+    let run = watched(&place.run(&plugin, "rows@inspection"));
+    cases.case("more rows than there are numbers", run.ended(0).or_else(|_| run.ended(4)).and(place.unharmed()));
+    let wrapped = run.output.stdout.contains("18,446,744,073,709,551,614");
+    cases.case("their sum", if wrapped { Err(run.output.stdout.clone()) } else { Ok(()) });
+}
