@@ -155,6 +155,9 @@ pub(crate) struct DbArgs {
     /// The environment names the source of backups: it says nothing of where this is.
     #[arg(skip)]
     pub(crate) alone: bool,
+    /// The settings of a job say all of this: the environment has no password for it.
+    #[arg(skip)]
+    pub(crate) of_job: bool,
     /// From the settings of a job: the URL whole, perhaps with a password.
     #[arg(skip)]
     pub(crate) url: Option<Secret>,
@@ -182,7 +185,7 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "NAME", help_heading = "Backup")]
     pub(crate) job: Option<String>,
     /// Where to: a folder, file:///path, s3://bucket/prefix, gs://, azblob://, rclone://, or a store of planb.toml by its name. Can be given more than once; the dump is made once
-    #[arg(long, value_name = "URL|NAME", help_heading = "Backup")]
+    #[arg(long, value_name = "URL", help_heading = "Backup")]
     pub(crate) to: Vec<String>,
     /// Everything that the server holds in one dump, where the engine can; `--database '*'` makes one backup of each database
     #[arg(long, conflicts_with = "database", help_heading = "Backup")]
@@ -273,7 +276,7 @@ pub(crate) struct PickArgs {
     /// An id, the beginning of one, `latest`, or `at:2026-02-07T02:00:00Z` (the newest at or before) [env: BACKUP_PATH, by its object]
     pub(crate) backup: Option<String>,
     /// The store: a URL, a folder, or a store of planb.toml by its name [default: that of the environment, or the only one of planb.toml]
-    #[arg(long, value_name = "URL|NAME")]
+    #[arg(long, value_name = "URL")]
     pub(crate) from: Option<String>,
     #[command(flatten)]
     pub(crate) of: OfArgs,
@@ -345,7 +348,7 @@ pub(crate) struct RestoreArgs {
 #[derive(Debug, Args)]
 pub(crate) struct ListArgs {
     /// The store: a URL, a folder, or a store of planb.toml by its name [default: that of the environment, or the only one of planb.toml]
-    #[arg(long, value_name = "URL|NAME")]
+    #[arg(long, value_name = "URL")]
     pub(crate) from: Option<String>,
     #[command(flatten)]
     pub(crate) of: OfArgs,
@@ -405,7 +408,7 @@ Examples:
   planb prune --from /backups --max-days 30 --orphans")]
 pub(crate) struct PruneArgs {
     /// The store: a URL, a folder, or a store of planb.toml by its name [default: that of the environment, or the only one of planb.toml]
-    #[arg(long, value_name = "URL|NAME")]
+    #[arg(long, value_name = "URL")]
     pub(crate) from: Option<String>,
     #[command(flatten)]
     pub(crate) of: OfArgs,
@@ -558,7 +561,7 @@ pub(crate) struct UploadArgs {
     #[arg(long, short, value_name = "DIR", default_value = ".")]
     pub(crate) dir: PathBuf,
     /// The store: a URL, or a store of planb.toml by its name
-    #[arg(long, value_name = "URL|NAME")]
+    #[arg(long, value_name = "URL")]
     pub(crate) to: String,
     #[command(flatten)]
     pub(crate) which: WhichArgs,
@@ -567,7 +570,7 @@ pub(crate) struct UploadArgs {
 #[derive(Debug, Args)]
 pub(crate) struct DownloadArgs {
     /// The store: a URL, a folder, or a store of planb.toml by its name [default: that of the environment, or the only one of planb.toml]
-    #[arg(long, value_name = "URL|NAME")]
+    #[arg(long, value_name = "URL")]
     pub(crate) from: Option<String>,
     /// The folder
     #[arg(long, short, value_name = "DIR", default_value = ".")]
@@ -675,7 +678,7 @@ pub(crate) enum ConfigCommand {
     Import {
         /// rclone.conf
         file: PathBuf,
-        /// Only these: REMOTE:path
+        /// These with their path; the others get BUCKET in the place of one
         #[arg(value_name = "REMOTE:PATH")]
         remotes: Vec<String>,
     },

@@ -50,7 +50,11 @@ impl Rclone for Program {
         let args: Vec<OsString> = args.iter().map(OsString::from).collect();
         let program = PathBuf::from("rclone");
         let helper = spawn_helper(&shim, &self.redactor, &program, &args, &env, stdin)
-            .map_err(|error| io::Error::other(error.to_string()))?;
+            .map_err(|error| match error {
+                // Its kind tells whether rclone is there at all.
+                planb_tool::ToolError::Start { source, .. } => source,
+                other => io::Error::other(other.to_string()),
+            })?;
         let (process, stdin, stdout) = helper.into_parts();
         Ok(Started {
             process: Box::new(Running(process)),

@@ -140,7 +140,7 @@ pub(crate) async fn plugin(global: &Global, name: &str) -> Result<Plugin, Report
         Ok(path) => path,
         Err(error) => {
             // `--plugin pg` for postgres.wasm: the names are the plugins' own.
-            return match by_answer(&host, &folders, |d| d.answers_to(name)).await? {
+            return match by_answer(&host, &folders, name, |d| d.answers_to(name)).await? {
                 Some(plugin) => Ok(plugin),
                 None => Err(error.into()),
             };
@@ -149,14 +149,19 @@ pub(crate) async fn plugin(global: &Global, name: &str) -> Result<Plugin, Report
     Ok(host.load(&found).await?)
 }
 
-/// The first plugin in the folders that says yes. Where none does, and one could not be loaded, that is the error.
+/// The first plugin in the folders that says yes; `like`: what it may be called. Where none does, and one could not be loaded, that is the error.
 pub(crate) async fn by_answer(
     host: &PluginHost,
     folders: &PluginFolders,
+    like: &str,
     yes: impl Fn(&Description) -> bool,
 ) -> Result<Option<Plugin>, Report> {
     let mut broken = None;
-    for path in folders.all() {
+    let mut paths = folders.all();
+    // The first time a plugin is seen it is compiled: those that are called like what is looked for come first.
+    let begins = |path: &PathBuf| like.get(..2).is_some_and(|two| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(two)));
+    paths.sort_by_key(|path| !begins(path));
+    for path in paths {
         match host.load(&path).await {
             Ok(plugin) if yes(plugin.description()) => return Ok(Some(plugin)),
             Ok(_) => {}
@@ -172,7 +177,7 @@ pub(crate) async fn by_answer(
 /// The plugin for an engine's key, as a manifest has it.
 pub(crate) async fn plugin_for_engine(global: &Global, engine: &str) -> Result<Option<Plugin>, Report> {
     let host = plugin_host()?;
-    by_answer(&host, &plugin_folders(global), |d| d.answers_to(engine)).await
+    by_answer(&host, &plugin_folders(global), engine, |d| d.answers_to(engine)).await
 }
 
 /// A database and how it is reached, with its plugin.
@@ -186,6 +191,9 @@ pub(crate) struct Database {
 impl Database {
     /// From what was typed and set. `engine`: the one to use where neither a plugin nor a scheme tells it.
     pub(crate) async fn resolve(global: &Global, args: &DbArgs, engine: Option<&str>) -> Result<Self, Report> {
+        // What the environment says of a database, in whatever words.
+        let set = if args.alone { None } else { Jobs::environment()?.map(|(_, found)| found.job) };
+        let set = set.as_ref();
         let mut target = match &args.db {
             Some(url) => {
                 let target = Target::parse(url)?;
@@ -198,8 +206,7 @@ impl Database {
             }
             // The same in the environment, or in a private file, only its owner can read.
             None => {
-                let set = if args.alone { None } else { secret_env("DB_URI")? };
-                match args.url.clone().or(set) {
+                match args.url.as_ref().or_else(|| set?.db.as_ref()) {
                     Some(url) => Target::parse(url.expose())?,
                     None => Target::default(),
                 }
@@ -210,7 +217,7 @@ impl Database {
         }
         // What is typed beats the environment: a URL's scheme beats DB_ENGINE.
         let typed = args.alone || args.db.is_some() && target.scheme.is_some();
-        let named = args.plugin.clone().or_else(|| if typed { None } else { env("DB_ENGINE") });
+        let named = args.plugin.clone().or_else(|| if typed { None } else { set?.plugin.clone() });
         let plugin = match (&named, &target.scheme, engine) {
             (Some(name), _, _) => plugin(global, name).await?,
             (None, None, None) => {
@@ -221,10 +228,10 @@ impl Database {
                 let host = plugin_host()?;
                 let folders = plugin_folders(global);
                 // Whose own scheme it is comes before who takes it too (`mysql:`, which MariaDB's engine knows as well).
-                let own = by_answer(&host, &folders, |d| d.schemes.first() == Some(scheme)).await;
+                let own = by_answer(&host, &folders, scheme, |d| d.schemes.first() == Some(scheme)).await;
                 let found = match own {
                     Ok(Some(plugin)) => Some(plugin),
-                    _ => by_answer(&host, &folders, |d| d.schemes.contains(scheme)).await?,
+                    _ => by_answer(&host, &folders, scheme, |d| d.schemes.contains(scheme)).await?,
                 };
                 found.ok_or_else(|| {
                     Report::usage(format!("no plugin here knows databases of the kind `{scheme}:`"))
@@ -238,27 +245,24 @@ impl Database {
         };
         let description = plugin.description();
         // A URL's parts beat those in the environment, and flags beat both.
-        let part = |flag: &Option<String>, url: &Option<String>, name| {
-            flag.clone().or_else(|| if url.is_some() || args.alone { None } else { env(name) })
+        let part = |flag: &Option<String>, url: &Option<String>, set: Option<String>| {
+            flag.clone().or(if url.is_some() { None } else { set })
         };
-        if let Some(host) = part(&args.host, &target.host.clone().or(target.socket.clone()), "DB_HOST") {
+        let host = set.and_then(|job| job.host.clone());
+        if let Some(host) = part(&args.host, &target.host.clone().or(target.socket.clone()), host) {
             (target.host, target.socket) = (Some(host), None);
         }
-        target.port = match args.port.or(target.port) {
-            None if !args.alone => env_port()?,
-            port => port,
-        };
-        // The second is the Plan B runner's name for it.
-        let user = part(&args.user, &target.user, "DB_USER");
-        if let Some(user) = user.or_else(|| part(&None, &target.user, "DB_USERNAME")) {
+        target.port = args.port.or(target.port).or_else(|| set?.port);
+        if let Some(user) = part(&args.user, &target.user, set.and_then(|job| job.user.clone())) {
             target.user = Some(user);
         }
-        if let Some(name) = &part(&args.database, &target.database, "DB_NAME") {
+        if let Some(name) = &part(&args.database, &target.database, set.and_then(|job| job.database.clone())) {
             // The place of a name in a URL is behind the slash; see Target::resolve.
             let behind = target.scheme.is_some() && !description.file_based;
             target.database = Some(if behind { format!("/{name}") } else { name.clone() });
         }
-        for (name, value) in &args.params {
+        let set_params = set.into_iter().flat_map(|job| &job.params);
+        for (name, value) in args.params.iter().map(|(name, value)| (name, value)).chain(set_params) {
             // What a typed URL says beats what is set.
             if args.db.is_some() && target.params.iter().any(|(known, _)| known == name) {
                 continue;
@@ -278,7 +282,7 @@ impl Database {
         }
         for secret in &description.secrets {
             let variable = format!("DB_SECRET_{}", secret.name.to_ascii_uppercase().replace(['-', '.'], "_"));
-            if !args.alone
+            if !args.of_job
                 && !target.secrets.iter().any(|(name, _)| *name == secret.name)
                 && let Some(value) = secret_env(&variable)?
             {
@@ -443,16 +447,10 @@ fn password(args: &DbArgs) -> Result<Option<Secret>, Report> {
     if let Some(path) = &args.password_file {
         return secret_file(path, "the password file").map(Some);
     }
-    if args.password.is_some() || args.alone {
+    if args.password.is_some() || args.of_job {
         return Ok(args.password.clone());
     }
     secret_env("DB_PASSWORD")
-}
-
-fn env_port() -> Result<Option<u16>, Report> {
-    let parse =
-        |text: String| text.parse().map_err(|_| Report::usage(format!("DB_PORT is {text:?}, which is no port")));
-    env("DB_PORT").map(parse).transpose()
 }
 
 fn tool_search(args: &DbArgs) -> ToolSearch {

@@ -272,10 +272,10 @@ impl JobConfig {
         self.settings.origin(key)
     }
 
-    /// Every secret of the job and its stores, for the redactor.
+    /// Every secret of the job and its stores, for the redactor. Not the URLs of databases, of which only a password is one.
     pub fn all_secrets(&self) -> Vec<&Secret> {
-        let own = [&self.db, &self.password, &self.passphrase, &self.sign_password].into_iter().flatten();
-        let drill = self.drill.iter().flat_map(|drill| [&drill.into, &drill.password]).flatten();
+        let own = [&self.password, &self.passphrase, &self.sign_password].into_iter().flatten();
+        let drill = self.drill.iter().filter_map(|drill| drill.password.as_ref());
         own.chain(drill)
             .chain(self.secrets.values())
             .chain(self.to.iter().flat_map(|store| store.secrets.values().chain(&store.hidden)))

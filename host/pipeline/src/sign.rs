@@ -8,6 +8,7 @@ use std::fmt;
 use std::io::Cursor;
 use std::path::Path;
 
+use base64::Engine as _;
 use bytes::Bytes;
 use minisign::{PublicKey, PublicKeyBox, SecretKey, SecretKeyBox, SignatureBox};
 use planb_model::manifest::{LARGEST, Manifest};
@@ -39,18 +40,28 @@ impl Signer {
     pub fn load(path: &Path, password: Option<&Secret>) -> Result<Self, RunError> {
         let fail = |why: String| RunError::Settings(format!("the signing key {}: {why}", path.display()));
         let text = std::fs::read_to_string(path).map_err(|error| fail(error.to_string()))?;
-        let parse = || {
-            SecretKeyBox::from_string(&text).map_err(|error| fail(format!("it is no minisign secret key ({error})")))
-        };
-        let opened = match password {
+        let none = |error: &dyn fmt::Display| fail(format!("it is no minisign secret key ({error})"));
+        let key = match password {
             // Never without a password here: the crate would ask for it on the terminal.
-            Some(password) => SecretKey::from_box(parse()?, Some(password.expose().to_owned())),
-            None => SecretKey::from_unencrypted_box(parse()?),
+            Some(password) => SecretKeyBox::from_string(&text)
+                .and_then(|key| SecretKey::from_box(key, Some(password.expose().to_owned())))
+                .map_err(|error| fail(format!("the password does not open it ({error})")))?,
+            None => {
+                // minisign -W writes no checksum, which the crate wants to see: so not by its own way.
+                let line = text.lines().nth(1).unwrap_or_default().trim();
+                let bytes = base64::engine::general_purpose::STANDARD.decode(line).map_err(|error| none(&error))?;
+                let key = SecretKey::from_bytes(&bytes).map_err(|error| none(&error))?;
+                if key.is_encrypted() {
+                    let why = "it needs a password: set PLANB_SIGN_PASSWORD or PLANB_SIGN_PASSWORD_FILE";
+                    return Err(fail(why.to_owned()));
+                }
+                key
+            }
         };
-        let key = opened.map_err(|error| match password {
-            Some(_) => fail(format!("the password does not open it ({error})")),
-            None => fail(format!("it needs a password: set PLANB_SIGN_PASSWORD or PLANB_SIGN_PASSWORD_FILE ({error})")),
-        })?;
+        // A damaged key would sign what nobody can check.
+        let trial = minisign::sign(None, &key, Cursor::new("x"), None, None).map_err(|error| none(&error))?;
+        let public = PublicKey::from_secret_key(&key).map_err(|error| none(&error))?;
+        minisign::verify(&public, &trial, Cursor::new("x"), true, false, false).map_err(|error| none(&error))?;
         Ok(Self { key })
     }
 

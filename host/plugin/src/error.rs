@@ -22,6 +22,8 @@ pub enum PluginError {
     NotAComponent { plugin: PathBuf, what: &'static str },
     #[error("plugin {plugin}: this is not a valid component: {detail}")]
     Invalid { plugin: PathBuf, detail: String },
+    #[error("plugin {plugin}: it has too much to be compiled: {detail}")]
+    TooMuch { plugin: PathBuf, detail: String },
     #[error("plugin {plugin}: compiling it took longer than {seconds} s")]
     CompileTime { plugin: PathBuf, seconds: u64 },
     #[error(
@@ -48,6 +50,8 @@ pub enum PluginError {
     Description { plugin: PathBuf, detail: String },
     #[error("plugin {plugin}: its plan is not possible: {detail}")]
     Plan { plugin: PathBuf, detail: String },
+    #[error("plugin {plugin}: what it answers to `{call}` is not possible: {detail}")]
+    Answer { plugin: PathBuf, call: &'static str, detail: String },
     #[error("plugin {plugin}: the sandbox cannot be set up: {detail}")]
     Sandbox { plugin: PathBuf, detail: String },
 }

@@ -9,12 +9,14 @@
 
 mod cache;
 mod check;
+mod checked;
 mod contract;
 mod error;
 mod find;
 mod limits;
 mod load;
 mod sandbox;
+mod structure;
 mod trust;
 
 pub use cache::CompileCache;
@@ -22,6 +24,6 @@ pub use check::check_commands;
 pub use contract::{OFFERED, Session};
 pub use error::{CallError, PluginError};
 pub use find::{PluginFolders, find};
-pub use limits::Limits;
+pub use limits::{Limits, Shape};
 pub use load::{Import, Plugin, PluginHost};
 pub use trust::{Grants, TrustError};

@@ -12,10 +12,12 @@ use wasmtime::{Config, Engine, OptLevel, Strategy};
 
 use crate::cache::CompileCache;
 use crate::check::check_description;
+use crate::checked::Checked;
 use crate::contract::{self, Adapter, Contract, Session};
 use crate::error::PluginError;
-use crate::limits::Limits;
+use crate::limits::{Limits, Shape};
 use crate::sandbox::{self, Power};
+use crate::structure::{self, Structure, Unfit};
 
 /// The engine of the process and what all plugins share. There is one: stores of several engines do not mix.
 pub struct PluginHost {
@@ -46,7 +48,7 @@ pub struct Plugin {
     bytes: u64,
     contract: String,
     imports: Vec<Import>,
-    description: Description,
+    description: Arc<Description>,
     adapter: Box<dyn Adapter>,
 }
 
@@ -95,6 +97,7 @@ impl PluginHost {
         let description = adapter.session().await?.describe().await?;
         check_description(&description)
             .map_err(|detail| PluginError::Description { plugin: path.to_path_buf(), detail })?;
+        let description = Arc::new(description);
         let contract = contract.version.to_owned();
         Ok(Plugin { path: path.to_path_buf(), sha256, bytes: size, contract, imports, description, adapter })
     }
@@ -104,24 +107,40 @@ impl PluginHost {
             return Ok(component);
         }
         // Compiling cannot be interrupted; where it takes too long its thread is left behind and planb ends.
-        let engine = self.engine.clone();
-        let work = tokio::task::spawn_blocking(move || Component::from_binary(&engine, &bytes));
+        let (engine, shape) = (self.engine.clone(), self.limits.shape.clone());
+        let work = tokio::task::spawn_blocking(move || compile(&engine, &bytes, &shape));
         let seconds = self.limits.compile_time;
+        let plugin = || path.to_path_buf();
         let compiled = match tokio::time::timeout(seconds, work).await {
             Ok(Ok(Ok(component))) => component,
-            Ok(Ok(Err(error))) => {
-                return Err(PluginError::Invalid { plugin: path.to_path_buf(), detail: format!("{error:#}") });
-            }
-            Ok(Err(panic)) => {
-                return Err(PluginError::Invalid { plugin: path.to_path_buf(), detail: panic.to_string() });
-            }
-            Err(_) => return Err(PluginError::CompileTime { plugin: path.to_path_buf(), seconds: seconds.as_secs() }),
+            Ok(Ok(Err(Unfit::Broken(detail)))) => return Err(PluginError::Invalid { plugin: plugin(), detail }),
+            Ok(Ok(Err(Unfit::TooMuch(detail)))) => return Err(PluginError::TooMuch { plugin: plugin(), detail }),
+            Ok(Err(panic)) => return Err(PluginError::Invalid { plugin: plugin(), detail: panic.to_string() }),
+            Err(_) => return Err(PluginError::CompileTime { plugin: plugin(), seconds: seconds.as_secs() }),
         };
         if let Some(cache) = &self.cache {
             cache.put(&self.engine, sha256, &compiled);
         }
         Ok(compiled)
     }
+}
+
+/// Compiles what is not too much of it, in a few threads that have more stack than the deepest of it needs.
+fn compile(engine: &Engine, bytes: &[u8], shape: &Shape) -> Result<Component, Unfit> {
+    const STACK: usize = 64 << 20;
+    let structure = structure::look(bytes, shape)?;
+    let threads = rayon::ThreadPoolBuilder::new().num_threads(threads(&structure)).stack_size(STACK).build();
+    let threads = threads.map_err(|error| Unfit::Broken(error.to_string()))?;
+    threads.install(|| Component::from_binary(engine, bytes)).map_err(|error| Unfit::Broken(format!("{error:#}")))
+}
+
+/// Each thread holds one function at a time, and a function takes a thousand times its own size while it is compiled.
+fn threads(structure: &Structure) -> usize {
+    const MOST: usize = 4;
+    const ROOM: u64 = 512 << 20;
+    let large = ROOM / (structure.largest_function.max(1) << 10);
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    usize::try_from(large).unwrap_or(MOST).clamp(1, MOST).min(cores)
 }
 
 fn read(path: &Path, limit: u64) -> Result<Vec<u8>, PluginError> {
@@ -228,11 +247,20 @@ impl Plugin {
         &self.description
     }
 
-    /// A fresh instance, which remembers nothing.
+    /// A fresh instance, which remembers nothing, and whose answers keep to the rules or are errors.
     ///
     /// # Errors
     /// [`PluginError`] where it cannot be started within its limits.
     pub async fn session(&self) -> Result<Box<dyn Session>, PluginError> {
+        let inner = self.adapter.session().await?;
+        Ok(Box::new(Checked { inner, path: self.path.clone(), description: Arc::clone(&self.description) }))
+    }
+
+    /// One whose answers nobody has looked at: for who reports what is wrong with them. Nothing of them may be run or shown.
+    ///
+    /// # Errors
+    /// [`PluginError`] where it cannot be started within its limits.
+    pub async fn bare_session(&self) -> Result<Box<dyn Session>, PluginError> {
         self.adapter.session().await
     }
 

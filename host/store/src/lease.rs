@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::{File, TryLockError};
+use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -106,18 +107,6 @@ impl Store {
                 at: self.at(key),
                 detail: "others take it and give it back all the time".to_owned(),
             }),
-        }
-    }
-
-    /// In a folder: removes those of our own folders that are empty.
-    pub(crate) fn tidy(&self) {
-        let Some(root) = self.folder() else { return };
-        // Whoever has the turn may be about to write into one of them.
-        let Ok(lock) = File::open(root) else { return };
-        if lock.try_lock().is_ok() {
-            for folder in [LEASES, CRASHED, READING, removal::FOLDER, OURS] {
-                let _ = std::fs::remove_dir(root.join(folder));
-            }
         }
     }
 
@@ -375,7 +364,17 @@ impl Lease {
             }
         }
         drop(turn);
-        store.tidy();
+        // Who only reads here does not come back to tidy up.
+        if store.is_reader() {
+            store.if_alone(tidy);
+        }
+    }
+}
+
+/// Removes those of our own folders that are empty. Nobody writes there meanwhile.
+pub(crate) fn tidy(root: &Path) {
+    for folder in [LEASES, CRASHED, READING, removal::FOLDER, OURS] {
+        let _ = std::fs::remove_dir(root.join(folder));
     }
 }
 

@@ -8,6 +8,7 @@ mod error;
 mod holder;
 mod lease;
 mod open;
+mod presence;
 mod program;
 pub mod rclone;
 mod read;

@@ -13,6 +13,7 @@ use opendal::{ErrorKind, Operator, services};
 use planb_model::secret::Secret;
 
 use crate::error::{StoreError, StoreErrorKind, detail};
+use crate::presence::Presence;
 use crate::rclone;
 use crate::url::{Kind, StoreUrl};
 
@@ -74,6 +75,8 @@ pub struct Store {
     pub(crate) conditional: bool,
     /// rclone's file of remotes, where it was given as a text.
     _conf: Option<Arc<tempfile::NamedTempFile>>,
+    /// In a folder that is written to: keeps others from tidying up meanwhile.
+    present: Option<Arc<Presence>>,
 }
 
 impl fmt::Debug for Store {
@@ -91,9 +94,13 @@ impl Store {
         // Without it OpenDAL has no HTTP client (its own start-up code for that is a feature that we leave out).
         static TRANSPORT: std::sync::Once = std::sync::Once::new();
         TRANSPORT.call_once(opendal::install_default);
-        let mut conf = None;
+        let (mut conf, mut present) = (None, None);
         let built = match url.kind {
-            Kind::File => file(url, access)?,
+            Kind::File => {
+                let (built, come) = file(url, access)?;
+                present = come;
+                built
+            }
             Kind::S3 => s3(url)?,
             Kind::Gcs => gcs(url)?,
             Kind::Azblob => azblob(url)?,
@@ -134,12 +141,17 @@ impl Store {
         let conditional = url.toggle("conditional")?.unwrap_or(true)
             && op.info().capability().write_with_if_not_exists
             && url.kind != Kind::File;
-        Ok(Self { op, url: url.clone(), settings, conditional, _conf: conf.map(Arc::new) })
+        Ok(Self { op, url: url.clone(), settings, conditional, _conf: conf.map(Arc::new), present: present.map(Arc::new) })
     }
 
     /// The folder that it is, where it is one.
     pub(crate) fn folder(&self) -> Option<&Path> {
         (self.url.kind == Kind::File).then(|| Path::new(&self.url.root))
+    }
+
+    /// Whether an object is read as one stream.
+    pub(crate) fn one_stream(&self) -> bool {
+        self.url.kind == Kind::Rclone
     }
 
     /// The store's URL as it may be printed.
@@ -251,11 +263,24 @@ impl Store {
 
     /// Takes away what is only there while objects are written. Call it when a run is over.
     pub fn finish(&self) {
-        if self.url.kind == Kind::File {
-            // Fails where another run has an unfinished object in it, and then has to.
-            let root = Path::new(&self.url.root);
+        self.if_alone(|root| {
+            crate::lease::tidy(root);
+            // Fails where a killed run's object is in it, and then has to.
             let _ = std::fs::remove_dir(root.join(FS_TEMP));
-            self.tidy();
+        });
+    }
+
+    /// Whether it was opened for reading alone.
+    pub(crate) fn is_reader(&self) -> bool {
+        self.present.is_none()
+    }
+
+    /// In a folder: does something while nobody else writes there, or not at all.
+    pub(crate) fn if_alone(&self, work: impl FnOnce(&Path)) {
+        let Some(root) = self.folder() else { return };
+        match &self.present {
+            Some(present) => present.if_alone(|| work(root)),
+            None => crate::presence::if_alone(root, || work(root)),
         }
     }
 }
@@ -269,7 +294,7 @@ pub(crate) fn kind_of(error: &std::io::Error) -> StoreErrorKind {
     }
 }
 
-fn file(url: &StoreUrl, access: Access) -> Result<opendal::Result<Operator>, StoreError> {
+fn file(url: &StoreUrl, access: Access) -> Result<(opendal::Result<Operator>, Option<Presence>), StoreError> {
     let root = PathBuf::from(&url.root);
     let fail = |kind, error: &std::io::Error| StoreError {
         kind,
@@ -277,6 +302,7 @@ fn file(url: &StoreUrl, access: Access) -> Result<opendal::Result<Operator>, Sto
         at: url.shown().to_owned(),
         detail: error.to_string(),
     };
+    let mut present = None;
     let mut builder = services::Fs::default().root(&url.root);
     match access {
         Access::Read => {
@@ -284,12 +310,13 @@ fn file(url: &StoreUrl, access: Access) -> Result<opendal::Result<Operator>, Sto
         }
         Access::Write => {
             let temp = root.join(FS_TEMP);
+            present = Presence::come(&root).map_err(|error| fail(kind_of(&error), &error))?;
             std::fs::create_dir_all(&temp).map_err(|error| fail(kind_of(&error), &error))?;
             sweep(&temp);
             builder = builder.atomic_write_dir(&temp.to_string_lossy());
         }
     }
-    Ok(Operator::new(builder))
+    Ok((Operator::new(builder), present))
 }
 
 /// Removes unfinished objects that nobody has written to for a day: a killed run's.
@@ -312,7 +339,7 @@ fn sweep(temp: &Path) {
 /// Through the rclone program; with the file of remotes that was written for it, if one was.
 fn through_rclone(url: &StoreUrl) -> Result<(opendal::Result<Operator>, Option<tempfile::NamedTempFile>), StoreError> {
     let fail = |error: &dyn fmt::Display| url.error(error.to_string());
-    let remote = rclone::Remote::new(&url.bucket, &url.root).map_err(|error| fail(&error))?;
+    let remote = url.remote.clone().ok_or_else(|| url.error("it names no remote"))?;
     let mut file = None;
     if let Some(text) = url.secret_file("config_text_file")? {
         // 0600 in the folder for temporary files, for as long as the store is open.

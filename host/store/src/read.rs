@@ -43,7 +43,9 @@ impl Store {
                 detail: format!("it has {size} bytes and should have {bytes}"),
             });
         }
-        let reader = self.op.reader_with(key).concurrent(AHEAD).chunk(RANGE).await;
+        let reader = self.op.reader_with(key);
+        // Through rclone each range would be a process of its own.
+        let reader = if self.one_stream() { reader.await } else { reader.concurrent(AHEAD).chunk(RANGE).await };
         let reader = reader.map_err(|error| self.error(&error, "reading", key))?;
         let stream = reader.into_bytes_stream(0..size).await.map_err(|error| self.error(&error, "reading", key))?;
         Ok(ObjectReader { store: self.clone(), key: key.to_owned(), stream: Box::pin(stream) })
@@ -54,8 +56,8 @@ impl Store {
     /// # Errors
     /// [`StoreError`]; `Damaged` where it is larger than `limit`.
     pub async fn read_small(&self, key: &str, limit: u64) -> Result<Bytes, StoreError> {
-        let size = self.size_of(key).await?.unwrap_or(0);
-        if size > limit {
+        let size = self.size_of(key).await?;
+        if let Some(size) = size.filter(|size| *size > limit) {
             return Err(StoreError {
                 kind: StoreErrorKind::Damaged,
                 doing: "reading",
@@ -63,7 +65,13 @@ impl Store {
                 detail: format!("it has {size} bytes, which is too much for what it is"),
             });
         }
-        self.op.read(key).await.map(|buffer| buffer.to_bytes()).map_err(|error| self.error(&error, "reading", key))
+        let read = self.op.read_with(key);
+        let read = match size {
+            Some(size) => read.content_length_hint(size),
+            // It is told by the reading that it is not there.
+            None => read,
+        };
+        read.await.map(|buffer| buffer.to_bytes()).map_err(|error| self.error(&error, "reading", key))
     }
 }
 

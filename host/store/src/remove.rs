@@ -111,7 +111,6 @@ impl Store {
                 && let Some(root) = self.folder()
             {
                 let _ = std::fs::remove_file(root.join(key));
-                let _ = std::fs::remove_dir(root.join(FS_TEMP));
                 continue;
             }
             self.delete(key).await?;
@@ -122,14 +121,15 @@ impl Store {
 
     /// In a folder: removes those folders above a key that are empty now.
     fn prune_folders(&self, key: &str) {
-        let Some(root) = self.folder() else { return };
-        let mut folder = Path::new(key).parent();
-        while let Some(at) = folder.filter(|at| !at.as_os_str().is_empty()) {
-            if std::fs::remove_dir(root.join(at)).is_err() {
-                return;
+        self.if_alone(|root| {
+            let mut folder = Path::new(key).parent();
+            while let Some(at) = folder.filter(|at| !at.as_os_str().is_empty()) {
+                if std::fs::remove_dir(root.join(at)).is_err() {
+                    return;
+                }
+                folder = at.parent();
             }
-            folder = at.parent();
-        }
+        });
     }
 
     /// Writes the hold of a backup.

@@ -33,6 +33,8 @@ pub struct StoreUrl {
     pub(crate) settings: BTreeMap<String, String>,
     /// Secrets that were given beside the URL, by their settings' names without `_file`.
     given: BTreeMap<String, Secret>,
+    /// Of an `rclone:` URL.
+    pub(crate) remote: Option<Remote>,
     /// Further arguments for rclone.
     pub(crate) rclone_args: Vec<String>,
     shown: String,
@@ -119,6 +121,7 @@ impl StoreUrl {
                 root: path,
                 settings: BTreeMap::new(),
                 given: BTreeMap::new(),
+                remote: None,
                 rclone_args: Vec::new(),
                 shown,
             });
@@ -182,16 +185,17 @@ impl StoreUrl {
             Kind::Rclone => path.strip_prefix('/').unwrap_or(&path).trim_end_matches('/').to_owned(),
             _ => path.trim_matches('/').to_owned(),
         };
-        if kind == Kind::Rclone {
-            Remote::of_url(&url).map_err(|error| fail(&shown, error.to_string()))?;
-        }
+        let remote = match kind {
+            Kind::Rclone => Some(Remote::of_url(&url).map_err(|error| fail(&shown, error.to_string()))?),
+            _ => None,
+        };
         if matches!(kind, Kind::S3 | Kind::Gcs | Kind::Azblob) && host.is_empty() {
             return Err(fail(&shown, format!("the bucket is missing: {scheme}://bucket/prefix")));
         }
         if root.split('/').any(|part| part == "..") {
             return Err(fail(&shown, "the path may not contain `..`".to_owned()));
         }
-        Ok(Self { kind, bucket: host, root, settings, given: BTreeMap::new(), rclone_args: Vec::new(), shown })
+        Ok(Self { kind, bucket: host, root, settings, given: BTreeMap::new(), remote, rclone_args: Vec::new(), shown })
     }
 
     /// Gives it secrets that do not come from files or the environment: `secret_access_key`, `account_key`, and so on.

@@ -141,9 +141,9 @@ fn an_unknown_flag() {
 
 #[test]
 fn an_unknown_command() {
-    refused(2, &["backup", "--db", "sqlite:app.db"], |said| {
+    refused(2, &["snapshot", "--db", "sqlite:app.db"], |said| {
         assert_snapshot!(said, @r#"
-    error: unrecognized subcommand 'backup'
+    error: unrecognized subcommand 'snapshot'
 
     Usage: planb [OPTIONS] <COMMAND>
 
@@ -204,7 +204,7 @@ fn an_unknown_store() {
     refused(
         2,
         &["run", "--db", "sqlite:app.db", "--to", "s4://bucket"],
-        |said| assert_snapshot!(said, @r#"error (settings): the store s4://...: planb knows no stores of the kind `s4:`; known are file, s3, gs and azblob"#),
+        |said| assert_snapshot!(said, @r#"error (settings): the store s4://...: planb knows no stores of the kind `s4:`; known are file, s3, gs, azblob and rclone"#),
     );
 }
 
@@ -308,6 +308,8 @@ fn the_life_of_a_backup_as_json() {
             "database": "[folder]/app.db",
             "drill": null,
             "engine": "sqlite",
+            "held": false,
+            "hold": null,
             "id": "[id]",
             "key": "app-[stamp].sql.zst",
             "labels": {

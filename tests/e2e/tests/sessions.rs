@@ -109,8 +109,8 @@ fn a_session_from_backup_to_restore() {
     ");
     assert_snapshot!(s.shown(&["list", "--from", &store]), @r"
     $ planb list --from file://[folder]/backups
-    ID        CREATED                  ENGINE  DATABASE  SERVER  DRILL  SIZE   STORED  KEY
-    [id8]  [time]  sqlite  [folder]/app.db  -       -      392 B  [size]  app-[stamp].sql.zst
+    ID        CREATED                  ENGINE  DATABASE  SERVER  DRILL  HOLD  SIZE   STORED  KEY
+    [id8]  [time]  sqlite  [folder]/app.db  -       -      -     392 B  [size]  app-[stamp].sql.zst
     ");
     assert_snapshot!(s.shown(&["show", "latest", "--from", &store]), @r"
     $ planb show latest --from file://[folder]/backups
@@ -210,7 +210,7 @@ fn mistakes_are_answered_with_what_to_do() {
     ");
     assert_snapshot!(shown(&["run", "--db", "sqlite:app.db", "--to", "ftp://h/x"]), @r"
     $ planb run --db sqlite:app.db --to ftp://h/x
-    error (settings): the store ftp://...: planb knows no stores of the kind `ftp:`; known are file, s3, gs and azblob
+    error (settings): the store ftp://...: planb knows no stores of the kind `ftp:`; known are file, s3, gs, azblob and rclone
     exit code 2
     ");
     assert_snapshot!(shown(&["run", "--plugin", "sqlite", "--db", "app.db", "--to", "b", "--to", "b"]), @r"

@@ -2,9 +2,11 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
+
+use crate::moment::Moment;
 
 /// Asks a server on loopback.
 #[derive(Debug, Clone)]
@@ -58,7 +60,8 @@ impl Client {
 
     /// `query` has its names in order, as a signature needs them.
     fn send(&self, method: &str, path: &str, query: &str, body: &[u8]) -> (u16, Vec<u8>) {
-        let (date, time) = now();
+        let Moment { year, month, day, hour, minute, second } = Moment::from_now(0);
+        let (date, time) = (format!("{year:04}{month:02}{day:02}"), format!("{hour:02}{minute:02}{second:02}"));
         let digest = hex::encode(Sha256::digest(body));
         let headers = format!("host:{}\nx-amz-content-sha256:{digest}\nx-amz-date:{date}T{time}Z\n", self.address);
         let names = "host;x-amz-content-sha256;x-amz-date";
@@ -128,23 +131,6 @@ fn between(text: &str, name: &str) -> Vec<String> {
     let (open, close) = (format!("<{name}>"), format!("</{name}>"));
     let pieces = text.split(&open).skip(1).filter_map(|piece| Some(piece.split_once(&close)?.0));
     pieces.map(|piece| piece.replace("&quot;", "\"").replace("&#39;", "'").replace("&amp;", "&")).collect()
-}
-
-/// Date and time as signatures have them.
-fn now() -> (String, String) {
-    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).expect("a time after 1970").as_secs();
-    let (days, rest) = (seconds / 86_400, seconds % 86_400);
-    // Howard Hinnant's civil_from_days.
-    let z = days + 719_468;
-    let (era, of_era) = (z / 146_097, z % 146_097);
-    let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year + year / 4 - year / 100);
-    let shifted = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
-    let year = year + era * 400 + u64::from(month <= 2);
-    let date = format!("{year:04}{month:02}{day:02}");
-    (date, format!("{:02}{:02}{:02}", rest / 3600, rest / 60 % 60, rest % 60))
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use planb_faults::bucket::Bucket;
 use planb_faults::cases::{Case, Cases};
+use planb_faults::moment::Moment;
 use planb_faults::place::{Call, Listed, Place, Store, has_flag};
 use planb_faults::shop::{dump, fake_sqlite3, small, sqlite_url, sqlite3, until};
 use planb_harness::proxy::Fate;
@@ -119,13 +120,6 @@ fn put(place: &Place, key: &str, bytes: &[u8]) {
     }
 }
 
-/// Minutes from now, as leases have times.
-fn minutes(from_now: i64) -> String {
-    let sign = if from_now < 0 { format!("{} minutes ago", -from_now) } else { format!("{from_now} minutes") };
-    let date = std::process::Command::new("date").args(["-u", "-d", &sign, "+%Y-%m-%dT%H:%M:%SZ"]).output().unwrap();
-    String::from_utf8(date.stdout).unwrap().trim().to_owned()
-}
-
 /// A run on another host, of which there is only its lease.
 #[test]
 fn a_lease_of_another_host() {
@@ -145,8 +139,8 @@ fn a_lease_of_another_host() {
             let mut lease = lease.clone();
             lease["host"] = "elsewhere".into();
             lease["machine"] = "another".into();
-            lease["renewed_at"] = minutes(renewed).into();
-            lease["expires_at"] = minutes(expires).into();
+            lease["renewed_at"] = Moment::from_now(renewed * 60).rfc_3339().into();
+            lease["expires_at"] = Moment::from_now(expires * 60).rfc_3339().into();
             serde_json::to_vec(&lease).unwrap()
         };
         let listed = || place.all_whole().len();
@@ -193,7 +187,7 @@ fn fifty_runs_at_once_into_one_store() {
             // Half of them want the same name.
             let run = |db: &Path, number: usize| {
                 let call = place.call(&["run", "--output", "json", "--db", &sqlite_url(db), "--to", &place.url()]);
-                if number % 2 == 0 { call.args(["--name", "same"]) } else { call }
+                if number.is_multiple_of(2) { call.args(["--name", "same"]) } else { call }
             };
             let mut running: Vec<_> =
                 databases.iter().enumerate().map(|(number, db)| run(db, number).spawn()).collect();
@@ -273,7 +267,11 @@ fn a_prune_in_the_middle_of_a_run_into_a_bucket() {
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod step_by_step {
     use super::*;
-    use planb_faults::trace::{Act, Kind, Step, possible, trace};
+    use std::sync::mpsc::channel;
+    use std::time::Duration;
+
+    use planb_faults::trace::{Act, Kind, Step, Traced, possible, trace};
+    use planb_harness::Output;
 
     fn filled(names: &[&str]) -> (Place, Vec<Listed>) {
         let place = Place::new();
@@ -291,18 +289,30 @@ mod step_by_step {
         good.steps.into_iter().filter(|step| step.kind == Kind::File).collect()
     }
 
-    /// Runs a command, and something else before one of its calls on files.
-    fn meanwhile(call: &Call, number: usize, other: &mut (dyn FnMut() + Send)) -> planb_faults::trace::Traced {
-        let mut done = false;
-        let traced = trace(call, &mut |step: &Step| {
-            if step.kind == Kind::File && step.number == number && !done {
-                done = true;
-                other();
+    /// Runs a command, and another before one of its calls on files. One that has to wait for the first goes on with it.
+    fn meanwhile(call: &Call, number: usize, other: &Call) -> (Traced, Output) {
+        let ((come, came), (go, gone)) = (channel::<()>(), channel::<()>());
+        std::thread::scope(|scope| {
+            let traced = scope.spawn(move || {
+                trace(call, &mut move |step: &Step| {
+                    if step.kind == Kind::File && step.number == number {
+                        come.send(()).unwrap();
+                        gone.recv().unwrap();
+                    }
+                    Act::Go
+                })
+            });
+            came.recv().unwrap();
+            let mut running = other.spawn();
+            for _ in 0..100 {
+                if running.ended() {
+                    break;
+                }
+                std::thread::sleep(Duration::from_millis(10));
             }
-            Act::Go
-        });
-        assert!(done, "it did not come there");
-        traced
+            go.send(()).unwrap();
+            (traced.join().unwrap(), running.wait())
+        })
     }
 
     macro_rules! traced {
@@ -323,9 +333,9 @@ mod step_by_step {
         for step in &all {
             let body = move || {
                 let (place, before) = filled(&["old"]);
-                let run = meanwhile(&place.run(), step.number, &mut || {
-                    place.prune(&["--orphans", "--older-than", "0s", "--keep-last", "1"]).run().ok();
-                });
+                let prune = place.prune(&["--orphans", "--older-than", "0s", "--keep-last", "1"]);
+                let (run, pruned) = meanwhile(&place.run(), step.number, &prune);
+                pruned.ok();
                 assert_eq!(run.code, Some(0), "{}", run.stderr);
                 let listed = place.all_whole();
                 let id = serde_json::from_str::<Value>(&run.stdout).unwrap()["id"].clone();
@@ -348,9 +358,9 @@ mod step_by_step {
         for step in &all {
             let body = move || {
                 let (place, listed) = filled(&["old", "new"]);
-                let restore = meanwhile(&place.restore(&listed[0].id, "target.db"), step.number, &mut || {
-                    place.prune(&["--keep-last", "1"]).run().ok();
-                });
+                let call = place.restore(&listed[0].id, "target.db");
+                let (restore, pruned) = meanwhile(&call, step.number, &place.prune(&["--keep-last", "1"]));
+                pruned.ok();
                 let target = place.path("target.db");
                 if restore.code == Some(0) {
                     assert_eq!(dump(&target), dump(&place.db));
@@ -387,34 +397,35 @@ mod step_by_step {
         let all = steps(&place.prune(&rules));
         let mut cases: Vec<Case<'_>> = Vec::new();
         for step in &all {
-            for what in ["prune", "run", "list", "hold"] {
+            for what in ["prune", "run", "list", "hold", "restore"] {
                 let body = move || {
                     let (place, listed) = filled(&["a", "b", "c"]);
                     let newest = listed[2].clone();
-                    let mut held = None;
-                    let mut shown = Vec::new();
-                    let prune = meanwhile(&place.prune(&rules), step.number, &mut || match what {
-                        "prune" => drop(place.prune(&rules).run().ok()),
-                        "run" => drop(place.run().args(["--name", "d"]).run().ok()),
-                        "list" => shown = place.list(),
-                        // What is gone cannot be held.
-                        _ => {
-                            held =
-                                Some(place.call(&["hold", &listed[0].id, "--from", &place.url()]).run().code == Some(0))
-                        }
-                    });
+                    let other = match what {
+                        "prune" => place.prune(&rules),
+                        "run" => place.run().args(["--name", "d"]),
+                        "list" => place.call(&["list", "--output", "json", "--from", &place.url()]),
+                        "restore" => place.restore(&listed[0].id, "target.db"),
+                        _ => place.call(&["hold", &listed[0].id, "--from", &place.url()]),
+                    };
+                    let (prune, other) = meanwhile(&place.prune(&rules), step.number, &other);
                     assert_eq!(prune.code, Some(0), "{}", prune.stderr);
                     let left = place.all_whole();
                     assert!(left.contains(&newest), "{left:?}");
-                    if what == "list" {
-                        assert!(shown.contains(&newest));
+                    let held = what == "hold" && other.code == Some(0);
+                    match what {
+                        // What is gone cannot be held; whoever was told that it is held can rely on that.
+                        "hold" => assert!(!held || left.contains(&listed[0]), "held, and removed: {left:?}"),
+                        "list" => assert!(other.ok().stdout.contains(&newest.id)),
+                        // All of it or, where it had gone already, nothing.
+                        "restore" if other.code == Some(0) => {
+                            assert_eq!(dump(&place.path("target.db")), dump(&place.db))
+                        }
+                        "restore" => drop(other.expect_code(1)),
+                        _ => drop(other.ok()),
                     }
-                    if what == "run" {
-                        assert!(left.len() >= 2, "the new one and what was the newest: {left:?}");
-                    } else {
-                        let kept = usize::from(held == Some(true) && left.contains(&listed[0]));
-                        assert_eq!(left.len(), 1 + kept, "{left:?}");
-                    }
+                    let kept = what == "restore" && left.contains(&listed[0]);
+                    assert_eq!(left.len(), 1 + usize::from(held || kept || what == "run"), "{left:?}");
                     place.prune(&rules).run().ok();
                     place.sweep_orphans();
                 };

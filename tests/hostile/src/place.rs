@@ -29,10 +29,10 @@ impl Place {
     /// A new one.
     pub fn new() -> Self {
         let root = TempDir::new().expect("a folder");
-        for name in ["work", "outside", "plugins"] {
+        for name in ["work", "outside", "plugins", "data"] {
             fs::create_dir(root.path().join(name)).expect("a folder");
         }
-        fs::write(root.path().join("notes.txt"), NOTES).expect("a database");
+        fs::write(root.path().join("data/notes.txt"), NOTES).expect("a database");
         fs::write(root.path().join("outside/bait"), BAIT).expect("a bait");
         Self { root }
     }
@@ -42,9 +42,19 @@ impl Place {
         self.root.path()
     }
 
+    /// The folder of the databases. Tools may write there, and nowhere else.
+    pub fn data(&self) -> PathBuf {
+        self.root().join("data")
+    }
+
     /// The database.
     pub fn notes(&self) -> PathBuf {
-        self.root().join("notes.txt")
+        self.data().join("notes.txt")
+    }
+
+    /// The database that is restored into.
+    pub fn copy(&self) -> PathBuf {
+        self.data().join("copy.txt")
     }
 
     /// The store.
@@ -105,7 +115,7 @@ impl Place {
     /// `planb restore` of the store's only backup into another file, all tools granted.
     pub fn restore(&self, plugin: &Path, orders: &str) -> Planb {
         let restore = self.planb().args(["restore", "latest", "--plugin"]).arg(plugin).args(GRANT);
-        let restore = restore.arg("--db").arg(self.root().join("copy.txt")).arg("--from").arg(self.store());
+        let restore = restore.arg("--db").arg(self.copy()).arg("--from").arg(self.store());
         restore.args(["--option", &format!("attack={orders}")])
     }
 
@@ -141,7 +151,7 @@ impl Place {
         if outside != ["bait"] || fs::read_to_string(self.outside().join("bait")).ok().as_deref() != Some(BAIT) {
             return Err(format!("outside there is {outside:?}"));
         }
-        let known = ["copy.txt", "notes.txt", "outside", "plugins", "store", "work"];
+        let known = ["data", "outside", "plugins", "store", "work"];
         match names(self.root()).into_iter().find(|name| !known.contains(&name.as_str())) {
             Some(name) => Err(format!("there is a new {name:?}")),
             None => Ok(()),

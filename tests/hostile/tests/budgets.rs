@@ -68,7 +68,7 @@ fn in_each_call_of_a_restore() {
         ("push", "`filter.push`"),
         ("filter-finish", "`filter.finish`"),
     ];
-    let copy = place.root().join("copy.txt");
+    let copy = place.copy();
     for (call, named) in calls {
         for (deed, rule) in DEEDS {
             drop(fs::remove_file(&copy));
@@ -166,12 +166,12 @@ fn the_same_process_goes_on() {
         for call in ["plan-backup", "inspector", "feed", "finish"] {
             let place = Place::new();
             let plugin = place.engine("");
-            let databases = place.plugins().join("data");
-            fs::create_dir(&databases).unwrap();
             for name in ["a.txt", "evil.txt", "z.txt"] {
-                fs::write(databases.join(name), "movie\tRashomon\nend\n").unwrap();
+                fs::rename(place.notes(), place.data().join(name))
+                    .or_else(|_| fs::write(place.data().join(name), "end\n"))
+                    .unwrap();
             }
-            let run = place.run_of(&databases.join("*.txt"), &plugin, &format!("{deed}@{call}"));
+            let run = place.run_of(&place.data().join("*.txt"), &plugin, &format!("{deed}@{call}"));
             let run = run.args(["--option", "only=evil"]);
             let run = watched(&run);
             let held = run.ended(3).and_then(|()| run.says(&plugin.display().to_string()));

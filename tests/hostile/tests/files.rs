@@ -273,7 +273,7 @@ fn a_plugin_with_a_bit_flipped_anywhere() {
         seed ^= seed << 17;
         places.push(usize::try_from(seed % whole.len() as u64).unwrap());
     }
-    let db = place.root().join("notes.txt");
+    let db = place.notes();
     for at in places {
         let mut flipped = whole.clone();
         flipped[at] ^= 1 << (at % 8);

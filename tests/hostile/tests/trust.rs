@@ -34,7 +34,7 @@ fn an_unknown_plugin_runs_no_tool_until_it_may() {
     let (mut cases, place) = (Cases::new(), Place::new());
     let plugin = place.plugin("mine.wasm", marked("mine"));
     // A program that would tell that it was run, were it only for its version.
-    let (tool, told) = (place.plugins().join("tell"), place.plugins().join("told"));
+    let (tool, told) = (place.plugins().join("tell"), place.data().join("told"));
     fs::write(&tool, format!("#!/bin/sh\ntouch {}\nexec cat \"$@\"\n", told.display())).unwrap();
     fs::set_permissions(&tool, fs::Permissions::from_mode(0o755)).unwrap();
     let planb = Planb::new();

@@ -5,18 +5,18 @@ use std::sync::Arc;
 
 use planb_config::{Shown, import_rclone};
 use planb_model::engine::Purpose;
-use planb_pipeline::{Operation, Stop, Timeouts};
+use planb_pipeline::{Operation, Stop, Timeouts, Trust};
 use planb_runner::control;
 use serde_json::json;
 
-use crate::args::{ConfigCommand, Global};
+use crate::args::{ConfigCommand, DrillArgs, Global};
 use crate::commands::serve::{refused, state_of};
 use crate::exit::Exit;
 use crate::jobs::execute::open;
 use crate::jobs::{Jobs, arguments};
 use crate::printer::{Printer, plural, table};
 use crate::report::Report;
-use crate::settings::Database;
+use crate::settings::{Database, identities};
 use crate::signals;
 
 pub(crate) async fn run(global: &Global, command: ConfigCommand, printer: Printer) -> Result<Exit, Report> {
@@ -55,6 +55,15 @@ async fn check(global: &Global, connect: bool, printer: Printer) -> Result<Exit,
             Ok(args) => crate::backing_up::Job::resolve(global, &args).await.map(|_| "can be run".to_owned()),
             Err(error) => Err(error),
         };
+        if job.drill.is_some() {
+            let drill = DrillArgs::of_job(job);
+            let keys = identities(&drill.keys).and_then(|keys| {
+                keys.load()?;
+                Trust::load(&drill.pick.trust_keys)?;
+                Ok("can be run".to_owned())
+            });
+            reached.push(Reached { what: format!("drill of {name}"), outcome: keys });
+        }
         let fine = outcome.is_ok();
         reached.push(Reached { what: format!("job {name}"), outcome });
         if connect && fine {

@@ -75,6 +75,7 @@ pub(crate) async fn drilled_in(
         allow_tools: args.allow_tools.clone(),
         password_file: args.password_file.clone(),
         password: args.password.clone(),
+        of_job: url.is_some(),
         url,
         ..DbArgs::default()
     };

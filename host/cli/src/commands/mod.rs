@@ -27,7 +27,7 @@ use crate::args::{Cli, OfArgs, PickArgs};
 use crate::commands::list::artifact_key;
 use crate::exit::Exit;
 use crate::jobs::Jobs;
-use crate::printer::Printer;
+use crate::printer::{Printer, plural};
 use crate::report::Report;
 
 /// `planb completions`.
@@ -63,14 +63,37 @@ fn by_object(catalogue: &Catalogue) -> Result<String, Report> {
         .with_hint("an id, the beginning of one, or `latest`; planb list shows them");
     let Some((_, found)) = Jobs::environment()? else { return Err(missing) };
     let Some(path) = found.path else { return Err(missing) };
-    let file = path.rsplit('/').next().unwrap_or_default();
-    // Newest first: a name that was taken again has the run's id behind it.
+    let wanted = path.trim_start_matches('/');
+    let split = |key: &str| match key.rsplit_once('/') {
+        Some((folder, file)) => (folder.to_owned(), file.to_owned()),
+        None => (String::new(), key.to_owned()),
+    };
+    let stem = |file: &str| file.split('.').next().unwrap_or(file).to_owned();
+    let (folder, file) = split(wanted);
     let of = |entry: &&Entry| {
         let key = artifact_key(entry);
-        let name = key.rsplit('/').next().unwrap_or_default().to_owned();
-        !file.is_empty() && (name == file || name.starts_with(file.split('.').next().unwrap_or(file)))
+        let (its_folder, its_file) = split(&key);
+        // The object itself; or the same name with other endings; or with the run's id behind it, where it was taken.
+        key == wanted
+            || its_folder == folder && !file.is_empty() && {
+                let its = stem(&its_file);
+                its == stem(&file) || its == format!("{}-{}", stem(&file), entry.manifest.short_id())
+            }
     };
-    let entry = catalogue.entries.iter().rev().find(of);
+    let mut found = catalogue.entries.iter().rev().filter(of);
+    let entry = found.next();
+    if let Some(entry) = entry {
+        let more = found.count() as u64;
+        let m = &entry.manifest;
+        if more > 0 {
+            Printer::note(&format!(
+                "{path}: {} have this name; this is the newest, {} of {}; name another by its id\n",
+                plural(more + 1, "backup"),
+                m.short_id(),
+                m.created_at.strftime("%Y-%m-%d %H:%M:%S UTC")
+            ));
+        }
+    }
     entry.map(|entry| entry.manifest.id.clone()).ok_or_else(|| {
         Report::usage(format!("there is no backup of the object {path} (BACKUP_PATH)"))
             .with_hint("planb list shows what there is")

@@ -22,6 +22,8 @@ use crate::settings::state_folder;
 
 /// How often the file of settings is looked at.
 const LOOK: Duration = Duration::from_secs(5);
+/// Signals within this time are one.
+const ONE_SIGNAL: Duration = Duration::from_secs(1);
 
 pub(crate) async fn run(global: &Global, args: ServeArgs) -> Result<Exit, Report> {
     let jobs = Jobs::load(global)?;
@@ -138,10 +140,19 @@ async fn watching(handle: &Handle, house: &House, path: Option<&Path>, grace: Du
     tracing::info!(grace = ?grace, "stopping: no new runs, and those that go on have their grace time");
     let ending = handle.shutdown(grace);
     tokio::pin!(ending);
+    let second = async {
+        // Some supervisors send one to the process and one to its group: that is one.
+        tokio::time::sleep(ONE_SIGNAL).await;
+        let _ = tokio::time::timeout(Duration::ZERO, interrupt.recv()).await;
+        let _ = tokio::time::timeout(Duration::ZERO, terminate.recv()).await;
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    };
     let rest = tokio::select! {
         rest = &mut ending => rest,
-        _ = interrupt.recv() => handle.shutdown(Duration::ZERO).await,
-        _ = terminate.recv() => handle.shutdown(Duration::ZERO).await,
+        () = second => handle.shutdown(Duration::ZERO).await,
     };
     for job in &rest.left {
         tracing::warn!(job, "its run did not end");

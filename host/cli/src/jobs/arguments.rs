@@ -41,9 +41,10 @@ pub(crate) fn of(job: &JobConfig, typed: Vec<String>, database: bool) -> Result<
         args.passphrase.clone_from(&job.passphrase);
     }
     args.sign_password.clone_from(&job.sign_password);
-    args.db.params = job.params.clone().into_iter().collect();
     if database {
+        args.db.params = job.params.clone().into_iter().collect();
         args.db.alone = true;
+        args.db.of_job = true;
         args.db.url.clone_from(&job.db);
         if args.db.password_file.is_none() {
             args.db.password.clone_from(&job.password);

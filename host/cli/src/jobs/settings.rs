@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Once;
 
 use planb_config::{Config, Env, EnvJob, JobConfig, NotifyConfig, Problem, Search, ServeConfig, search};
 use planb_model::secret::Secret;
@@ -80,9 +81,13 @@ impl Jobs {
     /// Reads the environment. None: it describes no job.
     pub(crate) fn environment() -> Result<Option<(Self, EnvJob)>, Report> {
         let Some(found) = EnvJob::from_env(&ProcessEnv).map_err(|problems| wrong(&problems))? else { return Ok(None) };
-        for problem in &found.warnings {
-            Printer::note(&format!("warning: {problem}\n"));
-        }
+        // It is read whenever something of it is asked for.
+        static SAID: Once = Once::new();
+        SAID.call_once(|| {
+            for problem in &found.warnings {
+                Printer::note(&format!("warning: {problem}\n"));
+            }
+        });
         hide_all(&found.job);
         let jobs = Self {
             path: None,

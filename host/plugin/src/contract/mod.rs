@@ -66,7 +66,7 @@ pub(crate) trait Adapter: Send + Sync {
     fn session(&self) -> BoxFuture<'_, Result<Box<dyn Session>, PluginError>>;
 }
 
-type Called<'a, T> = BoxFuture<'a, Result<T, CallError>>;
+pub(crate) type Called<'a, T> = BoxFuture<'a, Result<T, CallError>>;
 
 /// One instance of a plugin. The contract (`wit/`) says what each call does.
 ///

@@ -366,6 +366,8 @@ async fn a_download_that_breaks_off_is_taken_up() {
     assert!(read().await.unwrap() == whole);
     fs::write(remotes.path("code"), "0").unwrap();
     assert!(read().await.is_err());
+    fs::write(remotes.path("code"), "0").unwrap();
+    assert!(op.read("orders.sql").await.is_err());
     assert!(read().await.unwrap() == whole);
 }
 
@@ -383,6 +385,8 @@ async fn what_a_killed_run_left_is_swept() {
     op.write("orders.sql", "small").await.unwrap();
     op.write("others.sql", "small").await.unwrap();
     assert!(!staging.join("left").exists() && staging.join("in-use").exists());
+    let shown = op.list("").await.unwrap();
+    assert_eq!(shown.iter().map(|entry| entry.path()).collect::<Vec<_>>(), ["orders.sql", "others.sql"]);
     // Asked and swept once, however many are written.
     for command in ["backend", "delete"] {
         assert_eq!(remotes.calls().iter().filter(|call| *call == command).count(), 1, "{command}");

@@ -12,7 +12,7 @@ use serde_json::Value;
 use sha2::Sha256;
 
 /// One request that came in.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Heard {
     pub(crate) method: String,
     pub(crate) path: String,
@@ -21,6 +21,12 @@ pub(crate) struct Heard {
     pub(crate) raw: Vec<u8>,
     /// Null where it is no JSON.
     pub(crate) body: Value,
+}
+
+impl std::fmt::Debug for Heard {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {} {:?} {:#}", self.method, self.path, self.headers, self.body)
+    }
 }
 
 impl Heard {
