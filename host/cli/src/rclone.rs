@@ -49,8 +49,8 @@ impl Rclone for Program {
         env.extend(self.secrets.iter().map(|(name, secret)| (name.into(), secret.expose().into())));
         let args: Vec<OsString> = args.iter().map(OsString::from).collect();
         let program = PathBuf::from("rclone");
-        let helper = spawn_helper(&shim, &self.redactor, &program, &args, &env, stdin)
-            .map_err(|error| match error {
+        let helper =
+            spawn_helper(&shim, &self.redactor, &program, &args, &env, stdin).map_err(|error| match error {
                 // Its kind tells whether rclone is there at all.
                 planb_tool::ToolError::Start { source, .. } => source,
                 other => io::Error::other(other.to_string()),

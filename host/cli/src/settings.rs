@@ -159,7 +159,9 @@ pub(crate) async fn by_answer(
     let mut broken = None;
     let mut paths = folders.all();
     // The first time a plugin is seen it is compiled: those that are called like what is looked for come first.
-    let begins = |path: &PathBuf| like.get(..2).is_some_and(|two| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(two)));
+    let begins = |path: &PathBuf| {
+        like.get(..2).is_some_and(|two| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(two)))
+    };
     paths.sort_by_key(|path| !begins(path));
     for path in paths {
         match host.load(&path).await {
@@ -205,12 +207,10 @@ impl Database {
                 target
             }
             // The same in the environment, or in a private file, only its owner can read.
-            None => {
-                match args.url.as_ref().or_else(|| set?.db.as_ref()) {
-                    Some(url) => Target::parse(url.expose())?,
-                    None => Target::default(),
-                }
-            }
+            None => match args.url.as_ref().or_else(|| set?.db.as_ref()) {
+                Some(url) => Target::parse(url.expose())?,
+                None => Target::default(),
+            },
         };
         if let Some(password) = &target.password {
             hide(password);

@@ -62,7 +62,7 @@ impl Leases<'_> {
                 let (keys, manifest) = (self.keys.clone(), self.manifest.clone());
                 let record = LeaseRecord::new(self.id, self.job, holder, keys, manifest, Timestamp::now());
                 match store.lease(&key, record).await {
-                    Ok(Leased::Mine(lease)) => held.push(Some(lease)),
+                    Ok(Leased::Mine(lease)) => held.push(Some(*lease)),
                     Ok(Leased::Theirs(record)) => {
                         theirs = Some(record);
                         held.push(None);

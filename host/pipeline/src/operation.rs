@@ -12,7 +12,9 @@ use planb_model::plan::{Command, PrivateFile};
 use planb_model::redact::Redactor;
 use planb_model::secret::Secrets;
 use planb_plugin::{Grants, Plugin, Session, check_commands};
-use planb_tool::{Account, Bounds, Captured, Child, Confine, Exit, Launcher, TimedOut, ToolError, ToolSearch, Toolbox, WorkDir};
+use planb_tool::{
+    Account, Bounds, Captured, Child, Confine, Exit, Launcher, TimedOut, ToolError, ToolSearch, Toolbox, WorkDir,
+};
 
 use crate::error::RunError;
 use crate::stop::Stop;

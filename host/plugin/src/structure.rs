@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use wasmparser::{
     BinaryReader, ComponentAlias, ComponentExternalKind, ComponentImport, ComponentInstance, ComponentOuterAliasKind,
-    ComponentType, ComponentTypeRef, Encoding, InstanceTypeDeclaration, Parser, Payload, SectionLimited,
+    ComponentType, ComponentTypeRef, ElementItems, Encoding, InstanceTypeDeclaration, Parser, Payload, SectionLimited,
 };
 
 use crate::limits::Shape;
@@ -69,7 +69,7 @@ struct Count<'s> {
     seen: Seen,
 }
 
-fn within<N: PartialOrd + std::fmt::Display>(what: &str, n: N, limit: N) -> Result<(), Unfit> {
+fn within<N: Copy + PartialOrd + std::fmt::Display>(what: &str, n: N, limit: N) -> Result<(), Unfit> {
     if n <= limit { Ok(()) } else { Err(Unfit::TooMuch(format!("{n} {what}; the limit is {limit}"))) }
 }
 
@@ -79,9 +79,16 @@ impl Count<'_> {
         match payload {
             Payload::Version { encoding, .. } => self.begin(encoding)?,
             Payload::End(_) => self.end(),
-            Payload::FunctionSection(section) => {
-                self.seen.functions += u64::from(section.count());
-                within("functions", self.seen.functions, self.shape.functions)?;
+            Payload::FunctionSection(section) => self.functions(section.count())?,
+            Payload::GlobalSection(section) => self.functions(section.count())?,
+            Payload::DataSection(section) => self.functions(section.count())?,
+            Payload::ElementSection(section) => {
+                self.functions(section.count())?;
+                for segment in section {
+                    if let ElementItems::Expressions(_, expressions) = segment?.items {
+                        self.functions(expressions.count())?;
+                    }
+                }
             }
             Payload::CodeSectionStart { size, .. } => {
                 self.seen.code_bytes += u64::from(size);
@@ -175,6 +182,11 @@ impl Count<'_> {
             within("bytes of definitions", self.seen.definition_bytes, self.shape.definition_bytes)?;
         }
         Ok(())
+    }
+
+    fn functions(&mut self, more: u32) -> Result<(), Unfit> {
+        self.seen.functions += u64::from(more);
+        within("functions and initial values", self.seen.functions, self.shape.functions)
     }
 
     fn parts(&mut self, more: u64) -> Result<(), Unfit> {

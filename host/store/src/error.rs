@@ -91,7 +91,9 @@ impl StoreError {
             StoreErrorKind::Failing if self.says(&["slow", "429", "503"]) => {
                 "it was tried again several times; fewer runs at once or larger parts (--part-size) ask less of it; try again later"
             }
-            StoreErrorKind::Failing => "it was tried again several times; try again later, or look at the store's own state",
+            StoreErrorKind::Failing => {
+                "it was tried again several times; try again later, or look at the store's own state"
+            }
             StoreErrorKind::Denied if self.at.starts_with("file:") => {
                 "check who owns the folder and who may write to it"
             }
@@ -157,7 +159,15 @@ impl StoreError {
             _ if says(&["error sending request", "timeout", "timed out", "connection", "dns", "connect error"]) => {
                 StoreErrorKind::Unreachable
             }
-            _ if says(&["slowdown", "internalerror", "serviceunavailable", "toomanyrequests", "http status 5", "http status 429"]) => {
+            _ if says(&[
+                "slowdown",
+                "internalerror",
+                "serviceunavailable",
+                "toomanyrequests",
+                "http status 5",
+                "http status 429",
+            ]) =>
+            {
                 StoreErrorKind::Failing
             }
             _ => StoreErrorKind::Other,

@@ -26,6 +26,8 @@ use crate::open::Store;
 /// Where the store knows no conditions: after this time whoever wrote last has the lease.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
+/// What our own small objects end with.
+const SUFFIX: &str = ".json";
 /// For giving a lease back.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// How long, and how often, to wait for one's turn in a folder: a minute.
@@ -46,7 +48,7 @@ pub struct Lease {
 #[derive(Debug)]
 pub enum Leased {
     /// Ours.
-    Mine(Lease),
+    Mine(Box<Lease>),
     /// Another's, who has it now.
     Theirs(Box<LeaseRecord>),
 }
@@ -97,7 +99,7 @@ impl Store {
                     }
                 }
             }
-            return Ok(Leased::Mine(self.hold_on(key, record)));
+            return Ok(Leased::Mine(Box::new(self.hold_on(key, record))));
         }
         match self.lease_at(key).await?.0 {
             Some(other) => Ok(Leased::Theirs(Box::new(other))),
@@ -115,7 +117,7 @@ impl Store {
         let key = format!("{READING}{}.json", uuid::Uuid::new_v4().simple());
         let _turn = self.turn().await.ok()?;
         match self.overwrite(&key, json(&record).ok()?, None).await {
-            Ok(_) => Some(self.hold_on(&key, record)),
+            Ok(()) => Some(self.hold_on(&key, record)),
             Err(error) => {
                 tracing::debug!(%error, "others are not told that this backup is read");
                 None
@@ -148,7 +150,7 @@ impl Store {
             Err(error) => return Err(fail(error)),
         };
         let keys = lister.map_ok(|entry| entry.path().to_owned()).filter(|key| {
-            let wanted = key.as_ref().map_or(true, |key| key.ends_with(".json"));
+            let wanted = key.as_ref().map_or(true, |key| key.ends_with(SUFFIX));
             std::future::ready(wanted)
         });
         match keys.try_collect().await {
@@ -161,8 +163,8 @@ impl Store {
     /// What stands under a lease's key, with its tag. What cannot be read as one is nobody's.
     async fn lease_at(&self, key: &str) -> Result<(Option<LeaseRecord>, Option<String>), StoreError> {
         match self.op.stat(key).await {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok((None, None)),
-            Err(error) => return Err(self.error(&error, "looking at", key)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok((None, None)),
+            Err(error) => Err(self.error(&error, "looking at", key)),
             Ok(meta) => {
                 let etag = meta.etag().map(str::to_owned);
                 match self.read_small(key, LARGEST).await {
@@ -184,24 +186,19 @@ impl Store {
     /// Whether the lease is ours now.
     async fn take(&self, key: &str, record: &LeaseRecord, etag: Option<&str>, over: bool) -> Result<bool, StoreError> {
         let bytes = json(record)?;
-        let wrote = if !over {
+        // A new one is written where none is; a dead one's is exchanged for ours, or else removed first.
+        let tag = etag.filter(|_| over && self.conditional && self.op.info().capability().write_with_if_match);
+        let wrote = if let Some(tag) = tag {
+            self.op.write_with(key, bytes.clone()).if_match(tag).await.map(|_| ())
+        } else {
+            if over {
+                self.delete(key).await?;
+            }
             let mut write = self.op.write_with(key, bytes.clone());
             if self.conditional {
                 write = write.if_not_exists(true);
             }
             write.await.map(|_| ())
-        } else {
-            match etag.filter(|_| self.conditional && self.op.info().capability().write_with_if_match) {
-                Some(etag) => self.op.write_with(key, bytes.clone()).if_match(etag).await.map(|_| ()),
-                None => {
-                    self.delete(key).await?;
-                    let mut write = self.op.write_with(key, bytes.clone());
-                    if self.conditional {
-                        write = write.if_not_exists(true);
-                    }
-                    write.await.map(|_| ())
-                }
-            }
         };
         if let Err(error) = wrote {
             // The answer to a write that took effect may have been lost, and its repetition refused.
@@ -394,7 +391,7 @@ mod tests {
     use crate::{Access, StoreUrl, WriteSettings, holder};
     use planb_model::lease;
 
-    fn store(folder: &std::path::Path) -> Store {
+    fn store(folder: &Path) -> Store {
         let url = StoreUrl::parse(&folder.to_string_lossy()).unwrap();
         Store::open(&url, Access::Write, WriteSettings::default()).unwrap()
     }

@@ -141,7 +141,14 @@ impl Store {
         let conditional = url.toggle("conditional")?.unwrap_or(true)
             && op.info().capability().write_with_if_not_exists
             && url.kind != Kind::File;
-        Ok(Self { op, url: url.clone(), settings, conditional, _conf: conf.map(Arc::new), present: present.map(Arc::new) })
+        Ok(Self {
+            op,
+            url: url.clone(),
+            settings,
+            conditional,
+            _conf: conf.map(Arc::new),
+            present: present.map(Arc::new),
+        })
     }
 
     /// The folder that it is, where it is one.

@@ -2,6 +2,8 @@
 #![allow(
     clippy::disallowed_methods,
     clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::case_sensitive_file_extension_comparisons,
     missing_docs,
     reason = "tests fail by panicking, and start programs themselves"
 )]

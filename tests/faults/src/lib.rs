@@ -15,6 +15,7 @@
 
 pub mod bucket;
 pub mod cases;
+pub mod forge;
 pub mod moment;
 pub mod place;
 pub mod s3;

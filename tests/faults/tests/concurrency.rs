@@ -419,7 +419,7 @@ mod step_by_step {
                         "list" => assert!(other.ok().stdout.contains(&newest.id)),
                         // All of it or, where it had gone already, nothing.
                         "restore" if other.code == Some(0) => {
-                            assert_eq!(dump(&place.path("target.db")), dump(&place.db))
+                            assert_eq!(dump(&place.path("target.db")), dump(&place.db));
                         }
                         "restore" => drop(other.expect_code(1)),
                         _ => drop(other.ok()),

@@ -1,16 +1,18 @@
 //! planb is killed at each of its own calls that changes a file, starts a process or moves the stream; the stores are
 //! folders. After each kill the store is as it was or one whole backup richer, and the next run works.
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
-#![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, missing_docs, reason = "tests")]
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use planb_faults::cases::Cases;
-use planb_faults::place::{Call, Place, Store, has_command};
+use planb_faults::place::{Call, Place, Store, has_command, has_flag};
 use planb_faults::shop::{copy_folder, dump, large, sqlite3};
 use planb_faults::trace::{Act, Kind, Step, possible, trace};
+use planb_harness::postgres::{Options, Postgres, Version};
 use planb_harness::{provision, skip};
 
 /// An error that nobody tries again.
@@ -326,5 +328,108 @@ fn a_prune_killed_at_every_call() {
             place.restores(&ids[3]);
             place.holds_up(&nightly(&place), false);
         });
+    }
+}
+
+/// The signature is written before the manifest: killed in between, it is an orphan and no backup.
+#[test]
+fn a_signed_run_killed_around_its_commit() {
+    traced!();
+    skip!(provision::apt(&["minisign"]));
+    if !has_flag("run", "--sign-key") {
+        skip!("signatures", "this planb makes none");
+    }
+    let keys = tempfile::tempdir().unwrap();
+    let (public, secret) = (keys.path().join("key.pub"), keys.path().join("key.sec"));
+    let made = Command::new("minisign").args(["-G", "-W", "-p"]).arg(&public).arg("-s").arg(&secret).output().unwrap();
+    assert!(made.status.success());
+    let seeded = Seeded::new();
+    let signed = |place: &Place| nightly(place).arg("--sign-key").arg(&secret);
+    let mut cases = Cases::new("crash-matrix");
+    let of_commit = |kill: &Kill| kill.at.path.contains(".minisig") || kill.at.path.contains(".manifest.json");
+    let all = kills(&steps(&signed(&seeded.place())), 0);
+    assert!(all.iter().any(|kill| kill.at.path.contains(".minisig")), "it signs nothing");
+    for kill in all.into_iter().filter(of_commit) {
+        cases.case(kill.words("signed run"), || {
+            let place = seeded.place();
+            let call = signed(&place);
+            trace(&call, &mut kill.decide());
+            // Whatever is listed and of this job is signed.
+            let trusted = |id: &str| place.read("verify", id).arg("--trust-key").arg(&public).run();
+            for backup in place.list().iter().filter(|backup| backup.key.starts_with("nightly")) {
+                trusted(&backup.id).ok();
+            }
+            let again = call.run().ok().json();
+            trusted(again["id"].as_str().unwrap()).ok();
+            place.all_whole();
+            place.nothing_runs();
+            place.sweep_orphans();
+        });
+    }
+}
+
+/// A directory's files are closed one by one.
+#[test]
+fn a_directory_killed_between_its_files() {
+    traced!();
+    let server = skip!(Postgres::start(Version::V15, Options::default()));
+    server.create_database("app");
+    for table in ["a", "b", "c"] {
+        server.psql("app", &format!("CREATE TABLE {table} AS SELECT generate_series(1, 100) AS n"));
+    }
+    let run = |place: &Place| {
+        let url = server.url("app");
+        let run = ["run", "--output", "json", "--plugin", "postgres", "--db", &url, "--mode", "directory"];
+        place.call(&run).args(["--to", &place.url(), "--name", "nightly"]).env("PLANB_TOOL_PATH", server.bin_dir())
+    };
+    let mut cases = Cases::new("crash-matrix");
+    let all = kills(&steps(&run(&Place::new())), 0);
+    let of_store: Vec<_> = all.into_iter().filter(|kill| kill.at.path.contains("/store")).collect();
+    assert!(of_store.len() > 30, "{of_store:?}");
+    // Every second one: the files are alike.
+    for kill in of_store.iter().step_by(2) {
+        cases.case(kill.words("directory"), || {
+            let place = Place::new();
+            let call = run(&place);
+            trace(&call, &mut kill.decide());
+            assert!(place.list().len() <= 1);
+            place.holds_up(&call, false);
+        });
+    }
+}
+
+/// Small commands that write to a store.
+#[test]
+fn marks_killed_at_every_call() {
+    traced!();
+    if !has_command("hold") {
+        skip!("planb hold", "this planb has no such command");
+    }
+    let seeded = Seeded::new();
+    let mut cases = Cases::new("crash-matrix");
+    for command in ["hold", "release", "drill"] {
+        let call = |place: &Place| {
+            if command == "release" {
+                place.read("hold", "latest").run().ok();
+            }
+            place.read(command, "latest")
+        };
+        for kill in kills(&steps(&call(&seeded.place())), 0) {
+            if kill.at.kind == Kind::File && !kill.at.path.contains("/store") {
+                continue;
+            }
+            cases.case(kill.words(command), || {
+                let place = seeded.place();
+                let call = call(&place);
+                trace(&call, &mut kill.decide());
+                assert_eq!(place.all_whole().len(), 1);
+                call.run().ok();
+                place.nothing_runs();
+                place.run().args(["--name", "newer"]).run().ok();
+                place.prune(&["--keep-last", "1"]).run().ok();
+                // A hold and a proof protect; what was released does not stay.
+                assert_eq!(place.all_whole().len(), if command == "release" { 1 } else { 2 });
+            });
+        }
     }
 }

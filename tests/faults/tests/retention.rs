@@ -316,9 +316,8 @@ fn the_manifest_goes_first_and_the_rest_with_it() {
         bucket.proxy.rule(|_| Fate::Pass);
         prune(&place).run().ok();
         let seen = bucket.proxy.seen();
-        let deleted: Vec<_> =
-            seen.iter().filter(|(request, _)| request.call == S3Call::Delete && !request.of_bookkeeping());
-        let deleted: Vec<_> = deleted.into_iter().map(|(request, _)| request.key.as_str()).collect();
+        let removals = seen.iter().filter(|(request, _)| request.call == S3Call::Delete && !request.of_bookkeeping());
+        let deleted: Vec<_> = removals.map(|(request, _)| request.key.as_str()).collect();
         assert_eq!(deleted[0], "order/old.manifest.json", "{deleted:?}");
         for volume in volumes {
             assert!(deleted.contains(&format!("order/{volume}").as_str()), "{volume} is not among {deleted:?}");

@@ -135,7 +135,8 @@ fn secrets_of_the_environment() {
         ("IFS", "/evil"),
     ];
     let run = secret.into_iter().chain(code).fold(run, |run, (name, value)| run.env(name, value));
-    let run = run.env("PATH", format!("/evil:{}", std::env::var("PATH").unwrap()));
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let run = run.env("PATH", format!("/evil:{}", path.display()));
     cases.case("a run", watched(&run).ended(0));
     let seen = place.dump();
     for (name, value) in secret.into_iter().chain(code).chain([("PATH", "/evil")]) {

@@ -43,14 +43,12 @@ pub(crate) async fn serve(
     let named = state_dir.or(settings.state_dir.clone());
     let state_dir = named.clone().or_else(state_folder).filter(|folder| named.is_some() || can_be_made(folder));
     let specs = specs(&jobs);
-    let idle = specs.iter().all(|job| !job.schedule.ticks() && !job.schedule.is_once() && !job.on_start && job.drill_schedule.is_none());
+    let idle = specs
+        .iter()
+        .all(|job| !job.schedule.ticks() && !job.schedule.is_once() && !job.on_start && job.drill_schedule.is_none());
     let house = Arc::new(House::new(global.clone(), jobs));
-    let options = Options {
-        concurrency: settings.concurrency,
-        grace: settings.grace,
-        state_dir,
-        clock: Arc::new(SystemClock),
-    };
+    let options =
+        Options { concurrency: settings.concurrency, grace: settings.grace, state_dir, clock: Arc::new(SystemClock) };
     let names: Vec<String> = specs.iter().map(|job| job.name.clone()).collect();
     let handle = Serve::new(specs, Hands(Arc::clone(&house)), options).map_err(cannot)?;
     let handle = handle.start().await.map_err(cannot)?;

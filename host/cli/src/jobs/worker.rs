@@ -46,7 +46,13 @@ pub(crate) struct Hands(pub(crate) Arc<House>);
 
 impl House {
     pub(crate) fn new(global: Global, jobs: Jobs) -> Self {
-        Self { global, jobs: RwLock::new(Arc::new(jobs)), seen: Mutex::default(), removed: Mutex::default(), own: Mutex::default() }
+        Self {
+            global,
+            jobs: RwLock::new(Arc::new(jobs)),
+            seen: Mutex::default(),
+            removed: Mutex::default(),
+            own: Mutex::default(),
+        }
     }
 
     pub(crate) fn jobs(&self) -> Arc<Jobs> {

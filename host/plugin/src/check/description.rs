@@ -189,8 +189,9 @@ fn check_setting(setting: &Setting) -> Result<(), String> {
     }
     if let Some(default) = &setting.default {
         is_text(&format!("the default of `{}`", setting.name), default)?;
-        settings::value(setting, default)
-            .map_err(|takes| format!("the default of `{}` is {:?}, and it takes {takes}", setting.name, short(default)))?;
+        settings::value(setting, default).map_err(|takes| {
+            format!("the default of `{}` is {:?}, and it takes {takes}", setting.name, short(default))
+        })?;
     }
     Ok(())
 }
@@ -320,9 +321,20 @@ mod tests {
         for name in ["JAVA_HOME", "ORACLE_HOME", "ORACLE_SID", "TNS_ADMIN", "NEO4J_HOME", "NEO4J_CONF", "NLS_LANG"] {
             assert!(inherit_allowed(name), "{name}");
         }
-        let secrets = ["AWS_SECRET_ACCESS_KEY", "DB_PASSWORD", "DATABASE_URL", "SLACK_WEBHOOK", "GITHUB_PAT", "NPM_TOKEN"];
-        let places = ["AWS_CONFIG_DIR", "DB_HOME", "TOKEN_DIR", "PASSWORD_STORE_DIR", "_HOME", "HOME", "PYTHONHOME", "XDG_CONFIG_HOME"];
-        for name in secrets.into_iter().chain(places).chain(["PLANB_SIGN_CONF", "LD_CONF", "AUTH_CONF", "kms_key_dir"]) {
+        let secrets =
+            ["AWS_SECRET_ACCESS_KEY", "DB_PASSWORD", "DATABASE_URL", "SLACK_WEBHOOK", "GITHUB_PAT", "NPM_TOKEN"];
+        let places = [
+            "AWS_CONFIG_DIR",
+            "DB_HOME",
+            "TOKEN_DIR",
+            "PASSWORD_STORE_DIR",
+            "_HOME",
+            "HOME",
+            "PYTHONHOME",
+            "XDG_CONFIG_HOME",
+        ];
+        for name in secrets.into_iter().chain(places).chain(["PLANB_SIGN_CONF", "LD_CONF", "AUTH_CONF", "kms_key_dir"])
+        {
             assert!(!inherit_allowed(name), "{name}");
         }
     }

@@ -356,7 +356,8 @@ fn check_artifact(artifact: &Artifact) -> Result<(), String> {
         return Err(format!("{:?} is no extension of a dump's name", short(extension)));
     }
     let media = &artifact.media_type;
-    let word = |word: &str| !word.is_empty() && word.chars().all(|c| c.is_ascii_alphanumeric() || "!#$&-^_.+".contains(c));
+    let word =
+        |word: &str| !word.is_empty() && word.chars().all(|c| c.is_ascii_alphanumeric() || "!#$&-^_.+".contains(c));
     if media.len() > 100 || !media.split_once('/').is_some_and(|(kind, name)| word(kind) && word(name)) {
         return Err(format!("{:?} is no media type", short(media)));
     }

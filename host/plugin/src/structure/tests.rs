@@ -123,7 +123,8 @@ fn a_component_cannot_be_passed_on() {
     assert!(too_much(&aliased, &wide()).contains("passes on"));
     // An export of one is one more name of it.
     let shape = Shape { parts: 1000, ..wide() };
-    let mut exported = String::from("(component (component $c (type u8) (type u8) (type u8))\n(export $e \"x\" (component $c))\n");
+    let mut exported =
+        String::from("(component (component $c (type u8) (type u8) (type u8))\n(export $e \"x\" (component $c))\n");
     exported.push_str(&"(instance (instantiate $e))".repeat(300));
     exported.push(')');
     assert!(too_much(&text(&exported), &shape).contains("parts"));
@@ -140,7 +141,16 @@ fn every_number_has_a_limit() {
     };
     let small = Shape { functions: 10, code_bytes: 200, function_bytes: 100, ..wide() };
     assert!(look(&module(10, 1), &small).is_ok());
-    assert_eq!(too_much(&module(11, 1), &small), "11 functions; the limit is 10");
+    assert_eq!(too_much(&module(11, 1), &small), "11 functions and initial values; the limit is 10");
+    for initial in [
+        "(global i32 (i32.const 1))".repeat(11),
+        "(elem func)".repeat(11),
+        format!("(elem funcref {})", "(ref.null func)".repeat(10)),
+        format!("(memory 1) {}", "(data (i32.const 1))".repeat(11)),
+    ] {
+        let why = too_much(&text(&format!("(component (core module {initial}))")), &small);
+        assert_eq!(why, "11 functions and initial values; the limit is 10", "{initial}");
+    }
     assert!(too_much(&module(1, 40), &small).ends_with("bytes of code in one function; the limit is 100"));
     assert!(too_much(&module(9, 8), &small).ends_with("bytes of code; the limit is 200"));
     let beside = |what: &str| text(&format!("(component {})", what.repeat(11)));

@@ -1,5 +1,6 @@
 //! Runs that somebody asks for: over HTTP, and over the socket in the state folder.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
@@ -76,7 +77,7 @@ fn no_more_runs_at_once_than_are_allowed() {
         &format!("while [ ! -e {} ]; do sleep 0.05; done\nexec sqlite3 \"$@\"", gate.display()),
     );
     let one = format!("{}tool_paths = {{ sqlite3 = \"{}\" }}\n", shop(at.path()), tool.display());
-    let others = ["two", "three"].map(|name| one.replace("[jobs.shop]", &format!("[jobs.{name}]")));
+    let others = ["two", "three"].map(|name| one.replace("[jobs.shop]", &format!("[jobs.{name}]\nname = \"{name}\"")));
     let toml = format!("{one}{}\n[serve]\nconcurrency = 2\n", others.concat());
     let mut served = Served::start(at.path(), &Planb::new(), &toml);
     let names = ["shop", "two", "three"];
@@ -94,4 +95,22 @@ fn no_more_runs_at_once_than_are_allowed() {
         served.wait_for(name, "success", 1);
     }
     served.stop().ok();
+}
+
+#[test]
+fn jobs_with_databases_of_one_name() {
+    skip!(provision::apt(&["sqlite3"]));
+    let at = folder();
+    let one = shop(at.path()).replace("[jobs.shop]", "[jobs.shop]\nschedule = \"every 1s\"");
+    let others = ["two", "three"].map(|name| one.replace("[jobs.shop]", &format!("[jobs.{name}]")));
+    let toml = format!("{one}{}\n[serve]\nconcurrency = 4\n", others.concat());
+    let mut served = Served::start(at.path(), &Planb::new(), &toml);
+    for name in ["shop", "two", "three"] {
+        served.wait_for(name, "success", 5);
+        assert_eq!(served.runs(name, "failed"), 0, "{:#}", served.job(name));
+    }
+    served.stop().ok();
+    let all: Vec<_> = ["shop", "two", "three"].into_iter().flat_map(|job| listed(&served, "./store", job)).collect();
+    let keys: BTreeSet<_> = all.iter().map(|backup| backup["key"].to_string()).collect();
+    assert_eq!(keys.len(), all.len(), "each its own: {keys:?}");
 }

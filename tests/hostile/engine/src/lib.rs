@@ -67,7 +67,7 @@ impl Engine for Hostile {
 
     fn plan_scratch(_: &[u16]) -> Result<ScratchPlan, Failure> {
         deed::at("plan-scratch");
-        plans::scratch()
+        Ok(plans::scratch())
     }
 
     fn plan_seed(request: &Request) -> Result<SeedPlan, Failure> {

@@ -223,7 +223,7 @@ pub(crate) fn inspection(bytes: u64) -> Inspection {
     seen
 }
 
-pub(crate) fn scratch() -> Result<ScratchPlan, Failure> {
+pub(crate) fn scratch() -> ScratchPlan {
     let mut plan = ScratchPlan::embedded(Connection::empty(), Scope::Database("notes.txt".to_owned()));
     for Order { what, with: text, .. } in order::of("scratch") {
         match what.as_str() {
@@ -236,7 +236,7 @@ pub(crate) fn scratch() -> Result<ScratchPlan, Failure> {
             _ => {}
         }
     }
-    Ok(plan)
+    plan
 }
 
 pub(crate) fn seed(request: &Request) -> Result<SeedPlan, Failure> {

@@ -11,6 +11,7 @@ pub(crate) fn chance() -> u64 {
 }
 
 /// Each sense and what it told. `place`: a path that exists outside.
+#[expect(clippy::disallowed_methods, reason = "whether there is an environment to see")]
 pub(crate) fn look(place: &str) -> Vec<String> {
     let mut told = Vec::new();
     let mut tell = |sense: &str, seen: Result<String, String>| {
@@ -41,7 +42,7 @@ pub(crate) fn look(place: &str) -> Vec<String> {
     tell("environment", if vars.is_empty() { Err("it is empty".to_owned()) } else { Ok(vars.join(",")) });
     let args: Vec<_> = std::env::args().collect();
     tell("arguments", if args.is_empty() { Err("there are none".to_owned()) } else { Ok(args.join(",")) });
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map(|since| since.as_nanos()).unwrap_or(1);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |since| since.as_nanos());
     tell("clock", if now == 0 { Err("it stands at zero".to_owned()) } else { Ok(format!("{now} ns")) });
     let begin = Instant::now();
     let mut sum = 0_u64;

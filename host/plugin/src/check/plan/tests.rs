@@ -7,12 +7,8 @@ use proptest::prelude::*;
 use super::*;
 
 fn description() -> Description {
-    let setting = |name: &str| Setting {
-        name: name.to_owned(),
-        kind: SettingKind::Text,
-        default: None,
-        summary: String::new(),
-    };
+    let setting =
+        |name: &str| Setting { name: name.to_owned(), kind: SettingKind::Text, default: None, summary: String::new() };
     Description {
         key: "toy".into(),
         name: "Toy".into(),
@@ -224,13 +220,12 @@ fn no_secret_is_part_of_a_dump() {
             checked("notes", |plan| {
                 plan.files.push(private(file, content));
                 let (command, path) = (cat(vec![]), dump.to_owned());
-                plan.source =
-                    if tree { Source::Tree { command, path } } else { Source::File { command, path } };
+                plan.source = if tree { Source::Tree { command, path } } else { Source::File { command, path } };
             })
         };
         assert!(covered(true, vec![secret("password")]).unwrap_err().contains("secret"));
         covered(true, vec![PrivatePiece::Text("x".into())]).unwrap();
-        assert_eq!(covered(false, vec![secret("password")]).is_err(), true);
+        assert!(covered(false, vec![secret("password")]).is_err());
     }
     checked("notes", |plan| {
         plan.files.push(private("dump-login", vec![secret("password")]));
@@ -304,8 +299,26 @@ fn an_extension_is_a_plain_end_of_a_name() {
         checked("notes", |plan| plan.artifact.extension = extension.into()).unwrap();
     }
     let bad = [
-        "", ".", ".sql", "sql.", "a..b", "/abs", "a/b", "a\\b", "..", "a\nb", "a\0", "ä", "a b", "manifest.json",
-        "Manifest.JSON", "x.manifest.json", "hold.json", "manifest.json.minisig", "minisig", "manifest",
+        "",
+        ".",
+        ".sql",
+        "sql.",
+        "a..b",
+        "/abs",
+        "a/b",
+        "a\\b",
+        "..",
+        "a\nb",
+        "a\0",
+        "ä",
+        "a b",
+        "manifest.json",
+        "Manifest.JSON",
+        "x.manifest.json",
+        "hold.json",
+        "manifest.json.minisig",
+        "minisig",
+        "manifest",
     ];
     for extension in bad.into_iter().chain([&*"x".repeat(33)]) {
         let why = refused(|plan| plan.artifact.extension = extension.into());
