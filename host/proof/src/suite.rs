@@ -78,8 +78,8 @@ pub async fn test_plugin(
     let mut version = None;
     let mut suite = Suite { lab, folders: folders.path(), version: &mut version };
     match live {
-        Some(live) => suite.on(live.source, live.target, true, &mut record).await?,
-        None => suite.on_scratch(&mut record).await?,
+        Some(live) => Box::pin(suite.on(live.source, live.target, true, &mut record)).await?,
+        None => Box::pin(suite.on_scratch(&mut record)).await?,
     }
     record.enter("after");
     record.check("nothing left", CLEAN, left(base.path()));
@@ -137,7 +137,7 @@ impl Suite<'_, '_> {
         }
         record.check("server", READY, Ok::<_, &str>("it answers"));
         let place = source.place.clone();
-        let done = self.on(place, None, false, record).await;
+        let done = Box::pin(self.on(place, None, false, record)).await;
         source.stop().await;
         done
     }
