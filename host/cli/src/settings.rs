@@ -42,7 +42,6 @@ pub(crate) fn env_number(name: &str) -> Result<Option<u32>, Report> {
 }
 
 /// The names of all variables that are set.
-#[expect(clippy::disallowed_methods, reason = "the command line's settings by environment belong here")]
 pub(crate) fn env_names() -> Vec<String> {
     std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()).collect()
 }
@@ -534,7 +533,7 @@ fn named_store(global: &Global, text: &str) -> Result<Option<StoreConfig>, Repor
     if text.contains(['/', '.', ':']) || text.is_empty() {
         return Ok(None);
     }
-    let Some(path) = Jobs::file(global)? else { return Ok(None) };
+    let Some(path) = Jobs::file(global) else { return Ok(None) };
     // A folder of this name is meant where the settings know no such store, or cannot be read.
     let Ok(jobs) = Jobs::read(&path) else { return Ok(None) };
     Ok(jobs.config.and_then(|config| config.stores.get(text).cloned()))
@@ -549,7 +548,7 @@ fn only_store(global: &Global) -> Result<StoreConfig, Report> {
     }
     let missing = Report::usage("from where? --from is missing")
         .with_hint("for example --from /backups, or --from s3://bucket/prefix");
-    let Some(path) = Jobs::file(global)? else { return Err(missing) };
+    let Some(path) = Jobs::file(global) else { return Err(missing) };
     let stores = Jobs::read(&path)?.config.map(|config| config.stores).unwrap_or_default();
     match stores.len() {
         1 => stores.into_values().next().ok_or(missing),

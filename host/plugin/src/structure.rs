@@ -79,6 +79,8 @@ impl Count<'_> {
         match payload {
             Payload::Version { encoding, .. } => self.begin(encoding)?,
             Payload::End(_) => self.end(),
+            Payload::TypeSection(section) => self.functions(section.count())?,
+            Payload::ImportSection(section) => self.functions(section.count())?,
             Payload::FunctionSection(section) => self.functions(section.count())?,
             Payload::GlobalSection(section) => self.functions(section.count())?,
             Payload::DataSection(section) => self.functions(section.count())?,
@@ -186,7 +188,7 @@ impl Count<'_> {
 
     fn functions(&mut self, more: u32) -> Result<(), Unfit> {
         self.seen.functions += u64::from(more);
-        within("functions and initial values", self.seen.functions, self.shape.functions)
+        within("functions, and what is compiled like one", self.seen.functions, self.shape.functions)
     }
 
     fn parts(&mut self, more: u64) -> Result<(), Unfit> {

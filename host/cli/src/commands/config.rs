@@ -32,7 +32,7 @@ pub(crate) async fn run(global: &Global, command: ConfigCommand, printer: Printe
         }
         ConfigCommand::Reload { state_dir } => {
             let folder = state_of(global, state_dir.as_ref())?;
-            let report = control::reload(&folder).await.map_err(refused)?;
+            let report = control::reload(&folder).await.map_err(|error| refused(&error))?;
             printer.result(|| "the settings were read again\n".to_owned(), || json!(report));
             Ok(Exit::Done)
         }

@@ -79,10 +79,7 @@ pub(crate) async fn drilled_in(
         url,
         ..DbArgs::default()
     };
-    let into = match args.into.is_some() || db.url.is_some() {
-        true => Some(place(global, &db).await?),
-        false => None,
-    };
+    let into = if args.into.is_some() || db.url.is_some() { Some(place(global, &db).await?) } else { None };
     let lab = lab(global, &db, &plugin, stop)?;
     let progress = Arc::new(Progress::default());
     let shown = progress::show(&progress, "drilling", entry.manifest.short_id().to_owned());

@@ -50,8 +50,8 @@ pub(crate) async fn serve(
     let options =
         Options { concurrency: settings.concurrency, grace: settings.grace, state_dir, clock: Arc::new(SystemClock) };
     let names: Vec<String> = specs.iter().map(|job| job.name.clone()).collect();
-    let handle = Serve::new(specs, Hands(Arc::clone(&house)), options).map_err(cannot)?;
-    let handle = handle.start().await.map_err(cannot)?;
+    let handle = Serve::new(specs, Hands(Arc::clone(&house)), options).map_err(|error| cannot(&error))?;
+    let handle = handle.start().await.map_err(|error| cannot(&error))?;
     let (end, ended) = watch::channel(false);
     let mut shown = String::new();
     let mut web = None;
@@ -172,7 +172,7 @@ async fn reload(handle: &Handle, house: &House) {
     }
 }
 
-fn cannot(error: ServeError) -> Report {
+fn cannot(error: &ServeError) -> Report {
     Report::usage(error.to_string())
 }
 
@@ -181,7 +181,7 @@ pub(crate) fn state_of(global: &Global, named: Option<&PathBuf>) -> Result<PathB
     if let Some(folder) = named {
         return Ok(folder.clone());
     }
-    let configured = match Jobs::file(global)? {
+    let configured = match Jobs::file(global) {
         // Also of settings with mistakes, and by those who may not read their secrets: this is when one asks.
         Some(path) => planb_config::state_dir(&path),
         None => None,
@@ -194,7 +194,7 @@ pub(crate) fn state_of(global: &Global, named: Option<&PathBuf>) -> Result<PathB
 pub(crate) async fn trigger(global: &Global, args: &TriggerArgs, printer: Printer) -> Result<Exit, Report> {
     let folder = state_of(global, args.state_dir.as_ref())?;
     let work = if args.drill { Work::Drill } else { Work::Backup };
-    let triggered = control::trigger(&folder, &args.job, work).await.map_err(refused)?;
+    let triggered = control::trigger(&folder, &args.job, work).await.map_err(|error| refused(&error))?;
     printer.result(
         || {
             let word = if triggered.waits { "waits for its turn" } else { "runs" };
@@ -205,15 +205,16 @@ pub(crate) async fn trigger(global: &Global, args: &TriggerArgs, printer: Printe
     Ok(Exit::Done)
 }
 
-pub(crate) fn refused(error: control::ControlError) -> Report {
+pub(crate) fn refused(error: &control::ControlError) -> Report {
     Report { exit: Exit::Failed, ..Report::usage(error.to_string()) }
 }
 
 pub(crate) async fn status(global: &Global, args: &StatusArgs, printer: Printer) -> Result<Exit, Report> {
     let folder = state_of(global, args.state_dir.as_ref())?;
-    let from = control::status(&folder, printer.output == crate::args::Output::Json).await.map_err(refused)?;
+    let from =
+        control::status(&folder, printer.output == crate::args::Output::Json).await.map_err(|error| refused(&error))?;
     let healthy = from.health.healthy;
-    let shown = snapshot(from, None);
+    let shown = snapshot(&from, None);
     printer.result(
         || {
             let at = |time: Option<jiff::Timestamp>| {

@@ -23,7 +23,7 @@ pub(crate) struct View {
 
 impl Board for View {
     fn snapshot(&self) -> Snapshot {
-        snapshot(self.handle.snapshot(), Some(&self.house))
+        snapshot(&self.handle.snapshot(), Some(&self.house))
     }
 
     fn trigger(&self, job: &str) -> Result<String, TriggerError> {
@@ -42,7 +42,7 @@ impl Board for View {
 }
 
 /// `house`: none for another process's snapshot, of whose settings nothing is known here.
-pub(crate) fn snapshot(from: planb_runner::Snapshot, house: Option<&House>) -> Snapshot {
+pub(crate) fn snapshot(from: &planb_runner::Snapshot, house: Option<&House>) -> Snapshot {
     let reasons = from.health.reasons.iter().map(|reason| Reason {
         kind: match reason.kind {
             planb_runner::ReasonKind::RunHung => ReasonKind::RunHung,

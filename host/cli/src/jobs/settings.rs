@@ -47,10 +47,10 @@ pub(crate) struct Jobs {
 
 impl Jobs {
     /// The file of settings, if there is one.
-    pub(crate) fn file(global: &Global) -> Result<Option<PathBuf>, Report> {
+    pub(crate) fn file(global: &Global) -> Option<PathBuf> {
         match search(global.config.as_deref(), &ProcessEnv) {
-            Search::Named(path, _) => Ok(Some(path)),
-            Search::Usual(paths) => Ok(paths.into_iter().find(|path| path.is_file())),
+            Search::Named(path, _) => Some(path),
+            Search::Usual(paths) => paths.into_iter().find(|path| path.is_file()),
         }
     }
 
@@ -80,9 +80,9 @@ impl Jobs {
 
     /// Reads the environment. None: it describes no job.
     pub(crate) fn environment() -> Result<Option<(Self, EnvJob)>, Report> {
-        let Some(found) = EnvJob::from_env(&ProcessEnv).map_err(|problems| wrong(&problems))? else { return Ok(None) };
         // It is read whenever something of it is asked for.
         static SAID: Once = Once::new();
+        let Some(found) = EnvJob::from_env(&ProcessEnv).map_err(|problems| wrong(&problems))? else { return Ok(None) };
         SAID.call_once(|| {
             for problem in &found.warnings {
                 Printer::note(&format!("warning: {problem}\n"));
@@ -104,7 +104,7 @@ impl Jobs {
 
     /// The file, or without one the environment.
     pub(crate) fn load(global: &Global) -> Result<Self, Report> {
-        if let Some(path) = Self::file(global)? {
+        if let Some(path) = Self::file(global) {
             return Self::read(&path);
         }
         let found = Self::environment()?;

@@ -14,7 +14,7 @@ use crate::jobs::worker::outcome;
 use crate::report::Report;
 
 /// What is told of a notice. `job_id`: under which a platform knows the job.
-pub(crate) fn event(notice: &Notice, job_id: Option<&str>) -> Option<Event> {
+pub(crate) fn event(notice: &Notice, job_id: Option<&str>) -> Event {
     let mut event = match notice {
         Notice::Started { job, run_id, work, at, .. } => Event {
             run_id: Some(run_id.clone()),
@@ -57,7 +57,7 @@ pub(crate) fn event(notice: &Notice, job_id: Option<&str>) -> Option<Event> {
     };
     event.job_id = job_id.map(str::to_owned);
     event.host = Some(holder().host.clone());
-    Some(event)
+    event
 }
 
 /// The end of a run.
@@ -185,9 +185,8 @@ impl<'j> Once<'j> {
     }
 
     async fn send(&self, notice: &Notice) {
-        if let Some(event) = event(notice, self.jobs.job_id.as_deref()) {
-            self.jobs.notifier.send_to(&event, |target| self.job.notify.iter().any(|name| name == target)).await;
-        }
+        let event = event(notice, self.jobs.job_id.as_deref());
+        self.jobs.notifier.send_to(&event, |target| self.job.notify.iter().any(|name| name == target)).await;
     }
 }
 

@@ -179,9 +179,8 @@ impl Worker for Hands {
         let jobs = self.0.jobs();
         // One whose job has gone is told to nobody: nobody says whom.
         let Some(job) = jobs.jobs.get(notice.job()) else { return };
-        if let Some(event) = tell::event(&notice, jobs.job_id.as_deref()) {
-            jobs.notifier.send_to(&event, |target| job.notify.iter().any(|name| name == target)).await;
-        }
+        let event = tell::event(&notice, jobs.job_id.as_deref());
+        jobs.notifier.send_to(&event, |target| job.notify.iter().any(|name| name == target)).await;
     }
 
     async fn reread(&self) -> Result<Vec<JobSpec>, String> {
