@@ -494,7 +494,7 @@ pub(crate) fn store_urls(
             .with_hint("for example --to /backups, or --to s3://bucket/prefix"));
     }
     let mut parsed: Vec<StoreUrl> = Vec::new();
-    let typed = urls.iter().map(|text| match named_store(global, text)? {
+    let typed = urls.iter().map(|text| match named_store(global, text) {
         Some(config) => configured_url(&config),
         None => store_url(text),
     });
@@ -519,7 +519,7 @@ pub(crate) fn stores_to(urls: &[StoreUrl], settings: WriteSettings) -> Result<Ve
 /// Opens the store of `--from`.
 pub(crate) fn store_from(global: &Global, from: Option<&str>) -> Result<Store, Report> {
     let url = match from {
-        Some(text) => match named_store(global, text)? {
+        Some(text) => match named_store(global, text) {
             Some(config) => configured_url(&config)?,
             None => store_url(text)?,
         },
@@ -529,14 +529,13 @@ pub(crate) fn store_from(global: &Global, from: Option<&str>) -> Result<Store, R
 }
 
 /// A store of planb.toml, where a word can be the name of one: no URL and no path.
-fn named_store(global: &Global, text: &str) -> Result<Option<StoreConfig>, Report> {
+fn named_store(global: &Global, text: &str) -> Option<StoreConfig> {
     if text.contains(['/', '.', ':']) || text.is_empty() {
-        return Ok(None);
+        return None;
     }
-    let Some(path) = Jobs::file(global) else { return Ok(None) };
     // A folder of this name is meant where the settings know no such store, or cannot be read.
-    let Ok(jobs) = Jobs::read(&path) else { return Ok(None) };
-    Ok(jobs.config.and_then(|config| config.stores.get(text).cloned()))
+    let jobs = Jobs::read(&Jobs::file(global)?).ok()?;
+    jobs.config?.stores.get(text).cloned()
 }
 
 /// The store that is meant where none is named.
