@@ -8,16 +8,16 @@ use planb_model::engine::{Mode, Purpose, Scope, ScopeKind};
 use planb_model::name::NameTemplate;
 use planb_pipeline::{
     Backup, BackupSpec, Encryption, Lock, Operation, OperationSpec, Progress, RunReport, RunStatus, Signer, Stop,
-    Timeouts,
+    StoreReport, Timeouts,
 };
-use planb_store::{Store, StoreUrl, WriteSettings};
+use planb_store::{Access, Store, StoreUrl, WriteSettings};
 
 use crate::args::{Global, RunArgs};
 use crate::exit::Exit;
 use crate::printer::Printer;
 use crate::progress;
 use crate::report::Report;
-use crate::settings::{Database, env_is_false, secret_env, secret_file, store_urls, stores_to};
+use crate::settings::{Database, env_is_false, secret_env, secret_file, store_urls};
 
 /// How a scope ended, and why it failed if it did.
 pub(crate) type Done = (RunReport, Option<Report>);
@@ -127,7 +127,16 @@ impl Job {
         let mut op = self.open(Arc::clone(stop)).await?;
         let scopes = self.scopes(&mut op).await?;
         // To open a store for writing is to make its folder: not before everything else is known to be well.
-        let stores = stores_to(&self.urls, self.writing)?;
+        let (mut stores, mut gone) = (Vec::new(), Vec::new());
+        for (at, url) in self.urls.iter().enumerate() {
+            match Store::open(url, Access::Write, self.writing) {
+                Ok(store) => stores.push(store),
+                Err(error) => gone.push((at, url.shown().to_owned(), error)),
+            }
+        }
+        if stores.is_empty() && !gone.is_empty() {
+            return Err(gone.swap_remove(0).2.into());
+        }
         let mut reports = Vec::new();
         if self.at_once < 2 || scopes.len() < 2 {
             for scope in scopes {
@@ -142,6 +151,24 @@ impl Job {
         }
         for store in &stores {
             store.finish();
+        }
+        // One that cannot even be opened costs the others nothing.
+        for (report, _) in &mut reports {
+            for (at, url, error) in &gone {
+                let key = report.stores.first().map(|store| store.key.clone()).unwrap_or_default();
+                let failed =
+                    StoreReport { url: url.clone(), key, status: RunStatus::Failed, error: Some(error.to_string()) };
+                report.stores.insert((*at).min(report.stores.len()), failed);
+            }
+            if report.status == RunStatus::Success && !gone.is_empty() {
+                report.status = RunStatus::Partial;
+            }
+        }
+        for (_, url, error) in &gone {
+            Printer::note(&format!("warning: {url} has no copy of this backup: {error}\n"));
+            if let Some(hint) = error.hint() {
+                Printer::note(&format!("hint: {hint}\n"));
+            }
         }
         Ok(reports)
     }

@@ -107,7 +107,7 @@ pub fn compare(inspection: &Inspection, live: &[Object]) -> Result<String, Strin
         ));
     }
     if wrong.is_empty() {
-        let rows: u64 = live.iter().filter_map(|object| object.rows).sum();
+        let rows = crate::engine::rows(live);
         return Ok(format!("{} objects, {rows} rows; {counted} objects counted in both", live.len()));
     }
     let more = wrong.len().saturating_sub(SHOWN);

@@ -260,6 +260,17 @@ impl Description {
     pub fn answers_to(&self, name: &str) -> bool {
         self.key == name || self.aliases.iter().any(|alias| alias == name)
     }
+
+    /// Tools by their ids, with their programs where those are called otherwise: a grant is for what is run.
+    pub fn tools_with_programs<'a>(&self, ids: impl IntoIterator<Item = &'a str>) -> String {
+        let shown = |id: &str| match self.tools.iter().find(|tool| tool.id == id) {
+            Some(tool) if tool.programs.iter().any(|program| program != id) => {
+                format!("{id} (which runs {})", tool.programs.join(" or "))
+            }
+            _ => id.to_owned(),
+        };
+        ids.into_iter().map(shown).collect::<Vec<_>>().join(", ")
+    }
 }
 
 /// A host and its port.
@@ -413,6 +424,27 @@ pub struct Inspection {
 impl Inspection {
     /// All rows that were counted.
     pub fn rows(&self) -> u64 {
-        self.objects.iter().filter_map(|object| object.rows).sum()
+        rows(&self.objects)
+    }
+}
+
+/// The rows of objects together. What a plugin counts may be more than there are numbers.
+pub fn rows(objects: &[Object]) -> u64 {
+    objects.iter().filter_map(|object| object.rows).fold(0, u64::saturating_add)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_beyond_all_numbers_stay_numbers() {
+        let object = |rows| Object { kind: "table".to_owned(), name: "x".to_owned(), rows };
+        let seen = |rows: &[Option<u64>]| Inspection {
+            objects: rows.iter().copied().map(object).collect(),
+            ..Inspection::default()
+        };
+        assert_eq!(seen(&[Some(2), None, Some(3)]).rows(), 5);
+        assert_eq!(seen(&[Some(u64::MAX), Some(u64::MAX)]).rows(), u64::MAX);
     }
 }

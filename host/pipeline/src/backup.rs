@@ -304,8 +304,17 @@ impl<'o, 'p> Backup<'o, 'p> {
             self.progress.expect(bytes);
         }
         let encoding = self.encoding(&plan);
-        let (name, failed) = self.free_name(id, &plan, request.mode, &encoding).await?;
-        let artifact = self.artifact_key(&name, &plan, request.mode, &encoding);
+        let (mut name, mut failed) = self.free_name(id, &plan, request.mode, &encoding).await?;
+        let mut artifact = self.artifact_key(&name, &plan, request.mode, &encoding);
+        let mut leases = self.leases(id, &request, &name, &artifact, &mut failed).await?;
+        // Everybody writes a lease before looking at those of others, so of two that chose the same name one sees it at least.
+        let apart = format!("{}-{}", self.name(id)?, &id[..8]);
+        if name != apart && self.contested(id, &name, &artifact, &failed).await {
+            leases.release(std::iter::repeat(true)).await;
+            name = apart;
+            artifact = self.artifact_key(&name, &plan, request.mode, &encoding);
+            leases = self.leases(id, &request, &name, &artifact, &mut failed).await?;
+        }
         report.stores = self
             .stores
             .iter()
@@ -316,13 +325,28 @@ impl<'o, 'p> Backup<'o, 'p> {
                 error: None,
             })
             .collect();
-        let mut failed = failed;
-        let leases = self.leases(id, &request, &name, &artifact, &mut failed).await?;
         let planned = Planned { request, plan, encoding, name };
         let outcome = self.take(id, &planned, failed, report).await;
         let committed = report.stores.iter().map(|store| outcome.is_ok() && store.status == RunStatus::Success);
         leases.release(committed).await;
         outcome
+    }
+
+    /// Whether another run that goes on, or one that has just ended, has the same name.
+    async fn contested(&self, id: &str, name: &str, artifact: &str, failed: &[Option<StoreError>]) -> bool {
+        let manifest = format!("{name}{}", manifest::SUFFIX);
+        for (store, _) in self.stores.iter().zip(failed).filter(|(_, failed)| failed.is_none()) {
+            for key in [manifest.as_str(), artifact] {
+                if matches!(store.size_of(key).await, Ok(Some(_))) {
+                    return true;
+                }
+            }
+            // Where that cannot be told, the writing tells.
+            if store.is_being_written(id, &manifest).await.unwrap_or(false) {
+                return true;
+            }
+        }
+        false
     }
 
     /// The leases of this run in the stores that have not failed yet.

@@ -145,8 +145,14 @@ fn threads(structure: &Structure) -> usize {
 
 fn read(path: &Path, limit: u64) -> Result<Vec<u8>, PluginError> {
     use std::io::Read as _;
+    use std::os::unix::fs::OpenOptionsExt as _;
     let fail = |source| PluginError::Read { plugin: path.to_path_buf(), source };
-    let file = std::fs::File::open(path).map_err(fail)?;
+    // Who opens a pipe waits for whoever writes to it.
+    let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+    let file = std::fs::OpenOptions::new().read(true).custom_flags(flags).open(path).map_err(fail)?;
+    if !file.metadata().map_err(fail)?.is_file() {
+        return Err(fail(std::io::Error::other("it is not a file")));
+    }
     let mut bytes = Vec::new();
     file.take(limit + 1).read_to_end(&mut bytes).map_err(fail)?;
     if bytes.len() as u64 > limit {

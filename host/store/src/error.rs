@@ -107,6 +107,10 @@ impl StoreError {
                 "check GOOGLE_APPLICATION_CREDENTIALS and the roles of its account"
             }
             StoreErrorKind::Unreachable => "check the endpoint and region in the store's URL, and the network",
+            // The answer to a HEAD has no words.
+            StoreErrorKind::Other if self.at.starts_with("s3:") && self.says(&["http status 400"]) => {
+                "S3 answers so to expired credentials and to a wrong region: check AWS_SESSION_TOKEN, and region= in the store's URL"
+            }
             StoreErrorKind::NotFound if self.at.starts_with("file:") => {
                 "check the path; for a new store, write a backup to it first"
             }
@@ -132,7 +136,13 @@ impl StoreError {
             _ if says(&["nosuchbucket", "containernotfound"]) => StoreErrorKind::NotFound,
             _ if says(&["requesttimetooskewed"]) => StoreErrorKind::Clock,
             _ if says(&["expiredtoken", "token has expired", "expired token"]) => StoreErrorKind::Expired,
-            _ if says(&["authorizationheadermalformed", "permanentredirect", "illegallocationconstraint"]) => {
+            _ if says(&[
+                "authorizationheadermalformed",
+                "permanentredirect",
+                "illegallocationconstraint",
+                "http status 301",
+            ]) =>
+            {
                 StoreErrorKind::Region
             }
             K::NotFound => StoreErrorKind::NotFound,

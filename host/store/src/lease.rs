@@ -125,6 +125,21 @@ impl Store {
         }
     }
 
+    /// Whether a run other than this, which goes on, is to have this manifest.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn is_being_written(&self, run: &str, manifest: &str) -> Result<bool, StoreError> {
+        for key in self.keys_below(LEASES).await? {
+            let Ok(bytes) = self.read_small(&key, LARGEST).await else { continue };
+            let Some(record) = LeaseRecord::parse(&bytes) else { continue };
+            if record.id != run && record.manifest == manifest && held(&record) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// All leases, marks of readers and crashed runs, with their keys.
     pub(crate) async fn leases(&self) -> Result<Vec<(String, LeaseRecord)>, StoreError> {
         let mut all = Vec::new();

@@ -1,9 +1,13 @@
 //! Another user, for tools that must not run as root.
 
-use std::fs;
 use std::io;
-use std::os::unix::fs::{MetadataExt as _, lchown};
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
+
+use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, OFlags, Stat, Uid, chownat, fchown, fstat, openat};
+use rustix::io::Errno;
+
+use crate::folder::names;
 
 /// A user and its group, by number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,27 +28,53 @@ impl Account {
         root.then_some(Self { uid: NOBODY, gid: NOBODY })
     }
 
-    pub(crate) fn own(self, path: &Path) -> io::Result<()> {
-        // Never of what a link leads to.
-        lchown(path, Some(self.uid), Some(self.gid))
+    pub(crate) fn own(self, open: impl AsFd) -> Result<(), Errno> {
+        fchown(open, Some(Uid::from_raw(self.uid)), Some(Gid::from_raw(self.gid)))
     }
 
     /// Of a folder, with everything in it. Links are not followed, and a file that has a second name elsewhere is left alone.
     pub(crate) fn own_all(self, folder: &Path) -> io::Result<()> {
-        let gone = |error: io::Error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) };
-        let meta = match fs::symlink_metadata(folder) {
-            Ok(meta) => meta,
-            Err(error) => return gone(error),
-        };
-        let foreign = meta.uid() != self.uid || meta.gid() != self.gid;
-        if foreign && (meta.is_dir() || meta.nlink() == 1) {
-            self.own(folder).or_else(gone)?;
+        match openat(CWD, folder, OFlags::DIRECTORY | LOOK, Mode::empty()) {
+            Ok(folder) => Ok(self.own_folder(&folder)?),
+            Err(Errno::NOENT) => Ok(()),
+            Err(error) => Err(error.into()),
         }
-        if meta.is_dir() {
-            for entry in fs::read_dir(folder)? {
-                self.own_all(&entry?.path())?;
+    }
+
+    fn own_folder(self, folder: &OwnedFd) -> Result<(), Errno> {
+        if self.is_foreign(&fstat(folder)?) {
+            self.own(folder)?;
+        }
+        for name in names(folder)? {
+            // Opened before it is looked at: the name may be another thing's a moment later.
+            match openat(folder, &name, LOOK, Mode::empty()) {
+                Ok(found) => {
+                    let stat = fstat(&found)?;
+                    if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
+                        self.own_folder(&found)?;
+                    } else if self.is_foreign(&stat) && stat.st_nlink == 1 {
+                        self.own(&found)?;
+                    }
+                }
+                Err(Errno::NOENT) => {}
+                // A link, or a socket: nothing that anyone could mistake for more than it is.
+                Err(Errno::LOOP | Errno::NXIO) => {
+                    let (uid, gid) = (Uid::from_raw(self.uid), Gid::from_raw(self.gid));
+                    match chownat(folder, &name, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW) {
+                        Ok(()) | Err(Errno::NOENT) => {}
+                        Err(error) => return Err(error),
+                    }
+                }
+                Err(error) => return Err(error),
             }
         }
         Ok(())
     }
+
+    fn is_foreign(self, stat: &Stat) -> bool {
+        stat.st_uid != self.uid || stat.st_gid != self.gid
+    }
 }
+
+/// Neither through a link nor waiting for who writes to a pipe.
+const LOOK: OFlags = OFlags::RDONLY.union(OFlags::NOFOLLOW).union(OFlags::NONBLOCK).union(OFlags::CLOEXEC);

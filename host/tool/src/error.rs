@@ -33,6 +33,9 @@ pub enum ToolError {
     Arg(#[from] planb_model::argv::ArgError),
     #[error(transparent)]
     Secret(#[from] planb_model::secret::SecretError),
+    /// A plugin's plan or its tool made it what it is.
+    #[error("the plan's {path:?} is a link, or behind one, or no plain file: nothing of it is read or written")]
+    NotPlain { path: String },
     #[error("the private work directory {path} cannot be used: {source}")]
     Work { path: PathBuf, source: std::io::Error },
     #[error("`{id}` cannot be started: {source}")]
@@ -73,6 +76,7 @@ impl ToolError {
             | Self::TooMuch { .. }
             | Self::Timeout(_)
             | Self::Pipe { .. } => Blame::Tool,
+            Self::NotPlain { .. } => Blame::Plugin,
             Self::BadPath { .. }
             | Self::NotGranted { .. }
             | Self::Arg(_)

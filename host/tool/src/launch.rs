@@ -20,6 +20,7 @@ use crate::bounds::Bounds;
 use crate::child::{Child, Exit, Mark};
 use crate::confine::{self, Confine, Confinement};
 use crate::error::{TimedOut, ToolError};
+use crate::folder::Folder;
 use crate::limits::Limits;
 use crate::order::Order;
 use crate::seal::Seal;
@@ -171,6 +172,14 @@ impl Launcher {
         &self.work
     }
 
+    /// What plans write to and read from in it.
+    ///
+    /// # Errors
+    /// [`ToolError`] where something else stands in its place.
+    pub fn folder(&self) -> Result<Folder, ToolError> {
+        self.work.folder(self.account)
+    }
+
     /// What stops everything.
     pub fn cancel(&self) -> &CancellationToken {
         &self.cancel
@@ -285,12 +294,12 @@ impl Launcher {
             spawn.process.env(name, std::ffi::OsStr::from_bytes(value));
         }
         spawn.process.stdin(match &command.stdin_from {
-            Some(path) if stdin == Stdin::Planned && input.is_none() => self.work.open_file(path)?.into(),
+            Some(path) if stdin == Stdin::Planned && input.is_none() => self.folder()?.file(path)?.into(),
             _ if stdin == Stdin::Piped || input.is_some() => Stdio::piped(),
             _ => Stdio::null(),
         });
         spawn.process.stdout(match &command.stdout_to {
-            Some(path) => self.work.create_file(path, self.account)?.into(),
+            Some(path) => self.folder()?.put_file(path)?.into(),
             None if stdout == Stdout::Null => Stdio::null(),
             None => Stdio::piped(),
         });
@@ -391,9 +400,7 @@ impl Launcher {
     /// Everything about a program's start but its pipes and its own environment.
     fn prepare(&self, id: &str, program: &Path, seal: Seal, args: &[String]) -> Result<Spawn, ToolError> {
         let number = self.count.fetch_add(1, Ordering::Relaxed);
-        let mark = Mark(self.work.tmp().join(number.to_string()));
-        let made = std::fs::create_dir(&mark.0).and_then(|()| self.account.map_or(Ok(()), |to| to.own(&mark.0)));
-        made.map_err(|source| ToolError::Work { path: mark.0.clone(), source })?;
+        let mark = Mark(self.work.temporary(&number.to_string(), self.account)?);
         let order = Order {
             account: self.account,
             seal: Some(seal),

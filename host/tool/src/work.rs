@@ -17,14 +17,13 @@ use zeroize::Zeroizing;
 
 use crate::account::Account;
 use crate::error::ToolError;
+use crate::folder::Folder;
 use crate::tree;
 
 const PREFIX: &str = "planb-work-";
 /// What it is called until it is locked: before that, another run could take it for one that was left.
 const NEW_PREFIX: &str = "planb-new-";
 const LOCK: &str = "lock";
-/// A link in a work directory leads to something that is not the plan's.
-const NO_FOLLOW: i32 = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
 
 /// A private work directory. Dropping it ends what still runs in it and removes it.
 #[derive(Debug)]
@@ -95,40 +94,32 @@ impl WorkDir {
         clear.map_err(|source| ToolError::Work { path, source })
     }
 
-    /// Writes a plan's private files, mode 0600.
+    /// What plans write to and read from, opened. `account`: as whom tools do.
+    ///
+    /// # Errors
+    /// [`ToolError`] where something else stands in its place.
+    pub fn folder(&self, account: Option<Account>) -> Result<Folder, ToolError> {
+        Folder::open(self.path(), account)
+    }
+
+    /// Writes a plan's private files, mode 0600. They may be written anew by a later step.
     ///
     /// # Errors
     /// [`ToolError`]: also where a secret cannot be written in the way its place asks for.
     pub fn write(&self, files: &[PrivateFile], secrets: &Secrets, owner: Option<Account>) -> Result<(), ToolError> {
+        let folder = self.folder(owner)?;
         for file in files {
             let content = self.assemble(&file.content, secrets)?;
             let fail = |source| ToolError::Work { path: file.path.clone().into(), source };
-            self.create_file(&file.path, owner)?.write_all(&content).map_err(fail)?;
+            folder.put_file(&file.path)?.write_all(&content).map_err(fail)?;
         }
         Ok(())
     }
 
-    /// Makes a file of mode 0600, and the folders above it.
-    pub(crate) fn create_file(&self, path: &str, owner: Option<Account>) -> Result<File, ToolError> {
-        let path = self.below(path)?;
-        let fail = |source| ToolError::Work { path: path.clone(), source };
-        let missing: Vec<_> = path.ancestors().skip(1).take_while(|folder| !folder.exists()).collect();
-        for folder in missing.iter().rev() {
-            DirBuilder::new().mode(0o700).create(folder).map_err(fail)?;
-            owner.map_or(Ok(()), |owner| owner.own(folder)).map_err(fail)?;
-        }
-        // A plan's files may be written anew by a later step, never through a link.
-        let _ = fs::remove_file(&path);
-        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).map_err(fail)?;
-        owner.map_or(Ok(()), |owner| owner.own(&path)).map_err(fail)?;
-        Ok(file)
-    }
-
-    /// Opens a file that a command has left.
-    pub(crate) fn open_file(&self, path: &str) -> Result<File, ToolError> {
-        let path = self.below(path)?;
-        let opened = OpenOptions::new().read(true).custom_flags(NO_FOLLOW).open(&path);
-        opened.map_err(|source| ToolError::Work { path, source })
+    /// Makes a folder for one tool's temporary files.
+    pub(crate) fn temporary(&self, name: &str, owner: Option<Account>) -> Result<PathBuf, ToolError> {
+        Folder::open(self.tmp(), owner)?.make_folder(name)?;
+        Ok(self.tmp().join(name))
     }
 
     /// Makes everything that tools use of it another user's. Not while such tools run.

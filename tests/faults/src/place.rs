@@ -241,12 +241,17 @@ impl Place {
             .collect()
     }
 
-    /// The keys that belong to a listed backup.
+    /// The keys that belong to a listed backup: its objects, and its signature, hold and drills where it has them.
     pub fn named_keys(&self) -> BTreeSet<String> {
         let mut named = BTreeSet::new();
+        let all = self.keys();
         for (key, manifest) in self.manifests() {
             let folder = key.rsplit_once('/').map(|(folder, _)| format!("{folder}/")).unwrap_or_default();
             named.extend(volumes(&manifest).into_iter().map(|volume| format!("{folder}{volume}")));
+            let name = key.strip_suffix("manifest.json").unwrap_or(&key);
+            let beside =
+                |rest: &str| rest == "manifest.json.minisig" || rest == "hold.json" || rest.starts_with("drill-");
+            named.extend(all.iter().filter(|key| key.strip_prefix(name).is_some_and(beside)).cloned());
             named.insert(key);
         }
         named

@@ -158,13 +158,13 @@ impl Place {
         }
     }
 
-    /// The same, and the store was not even made, or is empty.
+    /// The same, and nothing is in the store.
     ///
     /// # Errors
     /// What is there.
     pub fn bare(&self) -> Result<(), String> {
         self.unharmed()?;
-        let stored = names(&self.store());
+        let stored = Self::files(&self.store());
         if stored.is_empty() { Ok(()) } else { Err(format!("the store holds {stored:?}")) }
     }
 

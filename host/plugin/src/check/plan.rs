@@ -351,7 +351,8 @@ fn check_artifact(artifact: &Artifact) -> Result<(), String> {
         && extension.split('.').all(|part| !part.is_empty());
     // Objects that are called so say of others what they are.
     let parts: Vec<String> = extension.split('.').map(str::to_ascii_lowercase).collect();
-    let speaks = parts.iter().any(|part| ["manifest", "hold", "minisig"].contains(&part.as_str()));
+    let speaks =
+        parts.iter().any(|part| ["manifest", "hold", "minisig"].contains(&part.as_str()) || part.starts_with("drill-"));
     if !shape || speaks {
         return Err(format!("{:?} is no extension of a dump's name", short(extension)));
     }

@@ -45,14 +45,14 @@ pub(super) fn adapter(
     linker: &Linker<State>,
     limits: Arc<Limits>,
 ) -> Result<Box<dyn Adapter>, PluginError> {
-    let wrong = |error: wasmtime::Error| PluginError::WrongShape {
-        plugin: path.to_path_buf(),
-        contract: "0.1".to_owned(),
-        detail: format!("{error:#}"),
-    };
+    let wrong = |error| wrong_shape(path, &error);
     let pre = linker.instantiate_pre(component).map_err(wrong)?;
     let pre = PluginPre::new(pre).map_err(wrong)?;
     Ok(Box::new(V01 { path: path.to_path_buf(), pre, limits }))
+}
+
+fn wrong_shape(path: &Path, error: &wasmtime::Error) -> PluginError {
+    PluginError::WrongShape { plugin: path.to_path_buf(), contract: "0.1".to_owned(), detail: format!("{error:#}") }
 }
 
 struct V01 {
@@ -74,8 +74,10 @@ impl Adapter for V01 {
             };
             store.set_fuel(self.limits.call_fuel).map_err(sandbox)?;
             store.fuel_async_yield_interval(Some(YIELD_EVERY)).map_err(sandbox)?;
-            let started = tokio::time::timeout(START, self.pre.instantiate_async(&mut store)).await;
-            let plugin = finish(&self.path, &self.limits, "start", self.limits.call_fuel, &mut store, started)?;
+            let started = tokio::time::timeout(START, self.pre.instance_pre().instantiate_async(&mut store)).await;
+            let instance = finish(&self.path, &self.limits, "start", self.limits.call_fuel, &mut store, started)?;
+            // Only now its functions are held against the contract's types.
+            let plugin = Plugin::new(&mut store, &instance).map_err(|error| wrong_shape(&self.path, &error))?;
             let session = V01Session {
                 path: self.path.clone(),
                 limits: Arc::clone(&self.limits),
