@@ -71,6 +71,10 @@ impl Target {
     /// # Errors
     /// [`ConnectionError::Malformed`].
     pub fn parse(text: &str) -> Result<Self, ConnectionError> {
+        // Of an unset variable, most likely: it does not mean every database.
+        if text.is_empty() {
+            return Err(ConnectionError::Malformed("it is empty".to_owned()));
+        }
         if !has_scheme(text) {
             return Ok(Self { database: Some(text.to_owned()), ..Self::default() });
         }
@@ -162,9 +166,13 @@ impl Target {
         }
         let database = match self.database {
             // Of a URL `scheme://host/name`, the name is behind the slash; of a file, the path is all of it.
-            Some(path) if self.scheme.is_some() && !engine.file_based => {
-                Some(path[1..].to_owned()).filter(|d| !d.is_empty())
-            }
+            Some(path) if self.scheme.is_some() && !engine.file_based => match path.strip_prefix('/') {
+                Some(name) => Some(name.to_owned()).filter(|name| !name.is_empty()),
+                // `postgresql:orders`: neither a host nor a name.
+                None => {
+                    return Err(ConnectionError::Malformed("two slashes have to stand behind its scheme".to_owned()));
+                }
+            },
             other => other,
         };
         if engine.file_based && database.is_none() {

@@ -8,7 +8,7 @@ use std::fmt;
 use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
 use zeroize::Zeroizing;
 
-use crate::secret::Secret;
+use crate::secret::{Secret, UNRESERVED};
 
 /// Shorter values are not replaced: a password `a` would blot out every text and thereby tell itself.
 const SHORTEST: usize = 4;
@@ -29,13 +29,15 @@ impl Redactor {
         redactor
     }
 
-    /// Makes one more secret known: as it is, percent-encoded, and as the inside of a JSON string.
+    /// Makes one more secret known: as it is, percent-encoded with and without what needs no escaping, and as the inside of a JSON
+    /// string.
     pub fn add(&mut self, secret: &Secret) {
         let value = secret.expose();
         let json = Zeroizing::new(serde_json::Value::from(value).to_string());
         let forms = [
             value.to_owned(),
             percent_encode(value.as_bytes(), NON_ALPHANUMERIC).to_string(),
+            percent_encode(value.as_bytes(), UNRESERVED).to_string(),
             json[1..json.len() - 1].to_owned(),
         ];
         for form in forms {

@@ -74,7 +74,7 @@ impl fmt::Debug for Secret {
 }
 
 /// RFC 3986, 2.3: what needs no escaping anywhere in a URL.
-const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+pub(crate) const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 fn describe(c: char) -> String {
     match c {

@@ -92,6 +92,14 @@ impl Folder {
         self.enter(path, Missing::Make)
     }
 
+    /// A folder right in it that was not there.
+    pub(crate) fn new_folder(&self, name: &str) -> Result<Self, ToolError> {
+        mkdirat(&self.fd, name, PRIVATE_FOLDER).map_err(|error| self.refusal(name, Refused::Io(error)))?;
+        let folder = self.folder(name)?;
+        self.give(&folder.fd).map_err(|error| self.refusal(name, error.into()))?;
+        Ok(folder)
+    }
+
     fn enter(&self, path: &str, missing: Missing) -> Result<Self, ToolError> {
         let entered = parts(path).and_then(|parts| self.steps(&parts, missing));
         let fd = entered.map_err(|error| self.refusal(path, error))?;
@@ -321,6 +329,8 @@ mod tests {
         assert!(matches!(folder.file("a/x"), Err(ToolError::Work { .. })));
         assert!(matches!(folder.folder("x"), Err(ToolError::Work { .. })));
         folder.make_folder("x/y").unwrap().new_file("z").unwrap();
+        folder.new_folder("n").unwrap();
+        assert!(matches!(folder.new_folder("n"), Err(ToolError::Work { .. })));
         assert!(folder.file("x/y/z").is_ok() && folder.folder("").is_ok());
     }
 

@@ -118,7 +118,7 @@ impl WorkDir {
 
     /// Makes a folder for one tool's temporary files.
     pub(crate) fn temporary(&self, name: &str, owner: Option<Account>) -> Result<PathBuf, ToolError> {
-        Folder::open(self.tmp(), owner)?.make_folder(name)?;
+        Folder::open(self.tmp(), owner)?.new_folder(name)?;
         Ok(self.tmp().join(name))
     }
 

@@ -420,7 +420,9 @@ fn marks_killed_at_every_call() {
             place.read(command, "latest")
         };
         for kill in kills(&steps(&call(&seeded())), 0) {
-            if kill.at.kind == Kind::File && !kill.at.path.contains("/store") {
+            let elsewhere = kill.at.kind == Kind::File && !kill.at.path.contains("/store");
+            let alike = kill.at.kind != Kind::File && kill.at.number > 3 && !kill.at.number.is_multiple_of(4);
+            if elsewhere || alike {
                 continue;
             }
             cases.case(kill.words(command), || {
