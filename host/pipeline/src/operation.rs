@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use planb_model::engine::{
     Answer, Connection, Description, FailureCode, Mode, Purpose, Query, Request, Scope, TargetState, ToolSpec,
@@ -11,7 +11,7 @@ use planb_model::engine::{
 use planb_model::plan::{Command, PrivateFile};
 use planb_model::redact::Redactor;
 use planb_model::secret::Secrets;
-use planb_plugin::{Grants, Plugin, Session, check_commands};
+use planb_plugin::{Grants, Plugin, Session};
 use planb_tool::{
     Account, Bounds, Captured, Child, Confine, Exit, Launcher, TimedOut, ToolError, ToolSearch, Toolbox, WorkDir,
 };
@@ -86,6 +86,9 @@ impl std::fmt::Debug for Operation<'_> {
 
 /// An answer of a server fits into this.
 const ANSWER: usize = 16 << 20;
+
+/// For all clean-up commands of a plan.
+const CLEAN_UP: Duration = Duration::from_mins(10);
 
 impl<'p> Operation<'p> {
     /// Makes the work directory and finds the tools that the plugin was granted.
@@ -202,9 +205,6 @@ impl<'p> Operation<'p> {
         let mut session = self.plugin.session().await?;
         let plan = session.plan_query(&request, query).await?;
         self.check(plan.prepare.iter().chain([&plan.command]))?;
-        if plan.command.stdout_to.is_some() {
-            return Err(self.plugin.bad_plan("the command that answers keeps its answer in a file".to_owned()).into());
-        }
         // Counting a large database takes its time; the run's own limit holds.
         let time = (!matches!(query, Query::Inventory(_))).then_some(self.spec.timeouts.query);
         let prepared = self.run_all(&mut session, &plan.files, &plan.prepare);
@@ -266,7 +266,7 @@ impl<'p> Operation<'p> {
         match self.query(scope, &Query::Inventory(scope.clone())).await {
             Ok(Answer::Inventory(objects)) if objects.is_empty() => Ok((TargetState::Empty, None)),
             Ok(Answer::Inventory(objects)) => {
-                let rows = objects.iter().filter_map(|object| object.rows).sum();
+                let rows = planb_model::engine::rows(&objects);
                 Ok((TargetState::Occupied, Some((objects.len(), rows))))
             }
             Ok(_) => Err(self.plugin.bad_plan("its answer to `inventory` is none".to_owned()).into()),
@@ -280,12 +280,11 @@ impl<'p> Operation<'p> {
         self.description().modes.first().copied().unwrap_or(Mode::Stream)
     }
 
-    /// Holds a plan against what the plugin declared and was granted.
+    /// Holds the commands of a plan against what the plugin was granted. That they are possible, and declared, its session has seen to.
     ///
     /// # Errors
     /// [`RunError`].
-    pub fn check<'a>(&self, commands: impl IntoIterator<Item = &'a Command> + Clone) -> Result<(), RunError> {
-        check_commands(self.description(), commands.clone()).map_err(|detail| self.plugin.bad_plan(detail))?;
+    pub fn check<'a>(&self, commands: impl IntoIterator<Item = &'a Command>) -> Result<(), RunError> {
         let grants = &self.spec.grants;
         let sha256 = self.plugin.sha256();
         let mut missing: Vec<&str> =
@@ -307,7 +306,7 @@ impl<'p> Operation<'p> {
             plugin: self.plugin.path().display().to_string(),
             sha256: sha256.to_owned(),
             several: missing.len() > 1,
-            tools: missing.join(", "),
+            tools: self.description().tools_with_programs(missing),
             hint: flags.join(" "),
         })
     }
@@ -333,13 +332,22 @@ impl<'p> Operation<'p> {
         Ok(())
     }
 
-    /// Runs clean-up commands: each, whatever the others do, and outside the run's own end.
+    /// Runs clean-up commands: each, whatever the others do, and outside the run's own end. All of them together have an end.
     pub(crate) async fn clean_up(&self, commands: &[Command]) {
-        for command in commands {
+        let begun = Instant::now();
+        for (at, command) in commands.iter().enumerate() {
+            let left = CLEAN_UP.saturating_sub(begun.elapsed());
+            if left.is_zero() {
+                tracing::warn!(
+                    commands = commands.len() - at,
+                    "cleaning up took too long, and the rest of it is left out"
+                );
+                break;
+            }
             let ended =
                 match self.launcher.start(&self.toolbox, command, planb_tool::Stdin::Planned, planb_tool::Stdout::Null)
                 {
-                    Ok(mut child) => tokio::time::timeout(self.spec.timeouts.query, child.wait())
+                    Ok(mut child) => tokio::time::timeout(self.spec.timeouts.query.min(left), child.wait())
                         .await
                         .map_err(|_| "it did not end".to_owned()),
                     Err(error) => Err(error.to_string()),

@@ -1,8 +1,6 @@
 //! The first stage: reads what the tool made and hands each chunk to the stages that look at it and to those that store it.
 
-use std::fs::File;
 use std::io::{self, Read, Write};
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::SyncSender;
@@ -10,6 +8,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use planb_model::plan::Trim;
+use planb_tool::{Folder, Found, ToolError};
 
 use crate::pool::Pool;
 use crate::progress::Progress;
@@ -97,25 +96,14 @@ impl Outlets {
 pub(crate) enum PumpError {
     Gone,
     Read(io::Error),
+    /// A file of a tree is no longer what it was.
+    File(Box<ToolError>),
 }
 
 impl From<Gone> for PumpError {
     fn from(_: Gone) -> Self {
         Self::Gone
     }
-}
-
-/// The bytes of all files below a folder, as far as they can be seen just now.
-pub(crate) fn size(folder: &Path) -> u64 {
-    let Ok(entries) = std::fs::read_dir(folder) else { return 0 };
-    entries
-        .flatten()
-        .map(|entry| match entry.metadata() {
-            Ok(meta) if meta.is_dir() => size(&entry.path()),
-            Ok(meta) => meta.len(),
-            Err(_) => 0,
-        })
-        .sum()
 }
 
 /// Pumps one stream: a tool's stdout, or a file.
@@ -153,11 +141,11 @@ pub(crate) fn stream(
 }
 
 /// Pumps a tree as one tar stream; the judge sees the files without the frames between them.
-pub(crate) fn tar(root: &Path, files: &[TreeFile], out: &Outlets) -> Result<(), PumpError> {
+pub(crate) fn tar(root: &Folder, files: &[Found], out: &Outlets) -> Result<(), PumpError> {
     let mut builder = tar::Builder::new(TarOut { out, buffer: Vec::with_capacity(CHUNK) });
     for file in files {
         out.open(&file.path)?;
-        let opened = File::open(root.join(&file.path)).map_err(PumpError::Read)?;
+        let opened = root.file(&file.path).map_err(|error| PumpError::File(Box::new(error)))?;
         // Names and sizes only: the tool's user and the hour are none of the dump, and the same dump gives the same tar.
         let mut header = tar::Header::new_gnu();
         header.set_entry_type(tar::EntryType::Regular);
@@ -222,37 +210,4 @@ impl<R: Read> Read for Inspected<'_, R> {
         }
         Ok(n)
     }
-}
-
-/// A file of a dump's directory.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct TreeFile {
-    pub(crate) path: String,
-    pub(crate) bytes: u64,
-}
-
-/// All files below a directory, in the order of their paths. Links and devices are no part of a dump.
-pub(crate) fn walk(root: &Path) -> io::Result<Vec<TreeFile>> {
-    fn into(root: &Path, prefix: &str, out: &mut Vec<TreeFile>) -> io::Result<()> {
-        let mut entries = std::fs::read_dir(root)?.collect::<io::Result<Vec<_>>>()?;
-        entries.sort_by_key(std::fs::DirEntry::file_name);
-        for entry in entries {
-            let name = entry.file_name();
-            let name =
-                name.to_str().ok_or_else(|| io::Error::other(format!("{} is not UTF-8", entry.path().display())))?;
-            let path = if prefix.is_empty() { name.to_owned() } else { format!("{prefix}/{name}") };
-            let meta = entry.path().symlink_metadata()?;
-            if meta.is_dir() {
-                into(&entry.path(), &path, out)?;
-            } else if meta.is_file() {
-                out.push(TreeFile { path, bytes: meta.len() });
-            } else {
-                return Err(io::Error::other(format!("{path} is neither a file nor a directory")));
-            }
-        }
-        Ok(())
-    }
-    let mut out = Vec::new();
-    into(root, "", &mut out)?;
-    Ok(out)
 }

@@ -1,10 +1,8 @@
 //! A restore: the same way back, with the digests checked before a byte reaches the tool where that can be.
 
 use std::collections::BTreeMap;
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -14,7 +12,7 @@ use planb_model::manifest::{Manifest, is_plain_relative};
 use planb_model::plan::{Command, RestorePlan, Sink};
 use planb_plugin::Session;
 use planb_store::{Entry, Store};
-use planb_tool::{Stdin, Stdout};
+use planb_tool::{Folder, Stdin, Stdout};
 use serde::Serialize;
 use tokio::runtime::Handle;
 
@@ -209,13 +207,6 @@ impl<'o, 'p> Restore<'o, 'p> {
         };
         let mut session = self.op.plugin.session().await?;
         let plan = session.plan_restore(&request).await?;
-        if matches!(plan.sink, Sink::Served(_)) {
-            return Err(self
-                .op
-                .plugin
-                .bad_plan("it wants the dump to be served, which this planb does not do".to_owned())
-                .into());
-        }
         self.op.check(plan.prepare.iter().chain([plan.sink.command()]).chain(&plan.finish).chain(&plan.cleanup))?;
         Ok((session, request, plan, holds))
     }
@@ -286,9 +277,8 @@ impl<'o, 'p> Restore<'o, 'p> {
                 *checked = DigestChecked::Before;
                 let filter = self.filter(request, plan).await?;
                 let plain = self.open_single().await?;
-                let path = self.op.launcher.work().below(path)?;
                 self.progress.enter(Stage::Streaming);
-                self.to_file(plain, path, filter).await?;
+                self.to_file(plain, self.op.launcher.folder()?.new_file(path)?, filter).await?;
                 self.op.run_all(session, &plan.files, &plan.prepare).await?;
                 self.progress.enter(Stage::Finishing);
                 self.op.run_all(session, &[], std::slice::from_ref(command)).await?;
@@ -296,12 +286,8 @@ impl<'o, 'p> Restore<'o, 'p> {
             Sink::Served(_) => return Err(RunError::Internal("a sink that was refused before".to_owned())),
             Sink::Tree { command, path } => {
                 *checked = DigestChecked::Before;
-                if plan.filter {
-                    return Err(self.op.plugin.bad_plan("it filters a directory".to_owned()).into());
-                }
-                let root = self.op.launcher.work().below(path)?;
                 self.progress.enter(Stage::Streaming);
-                self.to_tree(&root).await?;
+                self.to_tree(self.op.launcher.folder()?.make_folder(path)?).await?;
                 self.op.run_all(session, &plan.files, &plan.prepare).await?;
                 self.progress.enter(Stage::Finishing);
                 self.op.run_all(session, &[], std::slice::from_ref(command)).await?;
@@ -419,21 +405,17 @@ impl<'o, 'p> Restore<'o, 'p> {
         }
     }
 
-    async fn to_file(&self, plain: Plain, path: PathBuf, filter: Option<Box<dyn Session>>) -> Result<(), RunError> {
+    async fn to_file(&self, plain: Plain, mut file: File, filter: Option<Box<dyn Session>>) -> Result<(), RunError> {
         let progress = Arc::clone(&self.progress);
-        joined(tokio::task::spawn_blocking(move || {
-            let mut file = create(&path)?;
-            copy(plain, &mut file, filter, &progress).map_err(Fed::into_run)
-        }))
-        .await?
+        joined(tokio::task::spawn_blocking(move || copy(plain, &mut file, filter, &progress).map_err(Fed::into_run)))
+            .await?
     }
 
-    async fn to_tree(&self, root: &Path) -> Result<(), RunError> {
-        DirBuilder::new().recursive(true).mode(0o700).create(root).map_err(RunError::Work)?;
+    async fn to_tree(&self, root: Folder) -> Result<(), RunError> {
         let manifest = &self.entry.manifest;
         let single = manifest.files.len() == 1 && manifest.files[0].path.is_empty();
         if single {
-            let (plain, root, progress) = (self.open(0).await?, root.to_path_buf(), Arc::clone(&self.progress));
+            let (plain, progress) = (self.open(0).await?, Arc::clone(&self.progress));
             return joined(tokio::task::spawn_blocking(move || untar(plain, &root, &progress))).await?;
         }
         for (at, file) in manifest.files.iter().enumerate() {
@@ -445,17 +427,10 @@ impl<'o, 'p> Restore<'o, 'p> {
                 });
             }
             let plain = self.open(at).await?;
-            self.to_file(plain, root.join(&file.path), None).await?;
+            self.to_file(plain, root.new_file(&file.path)?, None).await?;
         }
         Ok(())
     }
-}
-
-fn create(path: &Path) -> Result<File, RunError> {
-    if let Some(folder) = path.parent() {
-        DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(RunError::Work)?;
-    }
-    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(RunError::Work)
 }
 
 /// How feeding ended early: through what was read, or through what was written to.
@@ -571,8 +546,8 @@ impl<W: Write> Write for HoldBack<W> {
     }
 }
 
-/// Unpacks a tar of plain files below `root`. Everything else in it is refused: links, devices, paths that leave it.
-fn untar(plain: Plain, root: &Path, progress: &Progress) -> Result<(), RunError> {
+/// Unpacks a tar of plain files into `root`. Everything else in it is refused: links, devices, paths that leave it.
+fn untar(plain: Plain, root: &Folder, progress: &Progress) -> Result<(), RunError> {
     let id = plain.id().to_owned();
     let damaged = |what: String| RunError::Damaged { id: id.clone(), what };
     let wrap = |error: io::Error| {
@@ -588,7 +563,7 @@ fn untar(plain: Plain, root: &Path, progress: &Progress) -> Result<(), RunError>
             tar::EntryType::Regular if is_plain_relative(&path) => {}
             _ => return Err(damaged(format!("its tar holds {path:?}, which is no plain file below it"))),
         }
-        let mut file = create(&root.join(&path))?;
+        let mut file = root.new_file(&path)?;
         loop {
             let n = io::Read::read(&mut entry, &mut buffer).map_err(wrap)?;
             if n == 0 {

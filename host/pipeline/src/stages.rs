@@ -3,8 +3,6 @@
 //! Whatever happens, it is decided in one order: a run that was stopped, then a stage that broke, then the tool's
 //! own end, then what the inspector saw. Only if all of them are well is the last object closed.
 
-use std::fs::File;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::Duration;
@@ -14,7 +12,7 @@ use planb_model::manifest::{FileRecord, VolumeRecord};
 use planb_model::plan::{BackupPlan, Command, Source};
 use planb_plugin::{PluginError, Session};
 use planb_store::{Store, StoreError};
-use planb_tool::{Child, Exit, Stdin, Stdout, ToolError};
+use planb_tool::{Child, Exit, Folder, Stdin, Stdout, ToolError};
 use tokio::task::JoinHandle;
 
 use crate::backup::all_stores;
@@ -110,16 +108,15 @@ impl<'a, 'p> Stages<'a, 'p> {
             Source::File { command, path } => {
                 let part = one(true);
                 self.dump(command).await?;
-                let file = self.op.launcher.work().below(path)?;
-                let opened = File::open(&file).map_err(|_| RunError::Empty(command.tool.clone()))?;
+                let opened = self.op.launcher.folder()?.file(path).map_err(|error| left_nothing(error, command))?;
                 self.spec.progress.expect(opened.metadata().map_or(0, |meta| meta.len()));
                 self.part(part, move |out| pump::stream(opened, "", None, &Waiting::new(), out)).await
             }
             Source::Tree { command, path } => {
                 let part = one(true);
                 self.dump(command).await?;
-                let root = self.op.launcher.work().below(path)?;
-                self.tree(part, &command.tool, &root, mode).await
+                let root = self.op.launcher.folder()?.folder(path).map_err(|error| left_nothing(error, command))?;
+                self.tree(part, &command.tool, root, mode).await
             }
             Source::Served(_) => Err(RunError::Settings(
                 "this planb does not serve an address that a database could push its backup to".to_owned(),
@@ -131,10 +128,10 @@ impl<'a, 'p> Stages<'a, 'p> {
     async fn dump(&mut self, command: &Command) -> Result<(), RunError> {
         self.spec.progress.enter(Stage::Dumping);
         let stall = self.op.spec.timeouts.stall;
-        let work = self.op.launcher.work().path();
+        let work = Arc::new(self.op.launcher.folder()?);
         let dumped = tokio::select! {
             dumped = self.op.run_all(&mut self.session, &[], std::slice::from_ref(command)) => Some(dumped),
-            () = growth(&work, stall) => None,
+            () = growth(work, stall) => None,
         };
         match dumped {
             Some(dumped) => dumped?,
@@ -148,19 +145,18 @@ impl<'a, 'p> Stages<'a, 'p> {
         Ok(())
     }
 
-    async fn tree(&mut self, part: Part<'_>, tool: &str, root: &Path, mode: Mode) -> Result<(), RunError> {
-        let files = pump::walk(root).map_err(RunError::Work)?;
+    async fn tree(&mut self, part: Part<'_>, tool: &str, root: Folder, mode: Mode) -> Result<(), RunError> {
+        let files = root.files()?;
         if files.is_empty() {
             return Err(RunError::Empty(tool.to_owned()));
         }
         self.spec.progress.expect(files.iter().map(|file| file.bytes).sum());
         if mode != Mode::Directory {
-            let root = root.to_path_buf();
             return self.part(part, move |out| pump::tar(&root, &files, out)).await;
         }
         let last = files.len() - 1;
         for (at, file) in files.into_iter().enumerate() {
-            let opened = File::open(root.join(&file.path)).map_err(RunError::Work)?;
+            let opened = root.file(&file.path)?;
             let key = format!("{}/{}{}", self.spec.key, file.path, self.spec.encoding.suffix());
             let part = Part { key, path: file.path.clone(), last: at == last, tool: None, waiting: None };
             self.part(part, move |out| pump::stream(opened, &file.path, None, &Waiting::new(), out)).await?;
@@ -195,7 +191,7 @@ impl<'a, 'p> Stages<'a, 'p> {
         let (pumped, exit) = self.flow(&mut part, pumping).await;
         let encoded = joined(encoding).await?;
         let measured = joined(digesting).await?;
-        let verdict = self.verdict(&part, &pumped, exit.as_ref(), &encoded, &measured).await;
+        let verdict = self.verdict(&part, pumped, exit.as_ref(), &encoded, &measured).await;
         let (fan_in, stored) = match (verdict, encoded) {
             (Ok(()), Ok(encoded)) => encoded,
             // Whatever goes down here, the fan's end goes with it: the stores abort.
@@ -250,7 +246,7 @@ impl<'a, 'p> Stages<'a, 'p> {
     async fn verdict(
         &mut self,
         part: &Part<'_>,
-        pumped: &Result<(), PumpError>,
+        pumped: Result<(), PumpError>,
         exit: Option<&Exit>,
         encoded: &Result<(FanIn, Option<Measured>), EncodeError>,
         measured: &Measured,
@@ -273,8 +269,8 @@ impl<'a, 'p> Stages<'a, 'p> {
                 self.judgement().await?;
                 return Err(RunError::Internal("a stage ended early".to_owned()));
             }
-            Err(PumpError::Read(error)) => {
-                let source = std::io::Error::new(error.kind(), error.to_string());
+            Err(PumpError::File(error)) => return Err((*error).into()),
+            Err(PumpError::Read(source)) => {
                 return Err(if part.tool.is_some() {
                     ToolError::Pipe { id: tool, source }.into()
                 } else {
@@ -353,6 +349,16 @@ impl<'a, 'p> Stages<'a, 'p> {
     }
 }
 
+/// A tool that ended well and did not make what its plan says.
+fn left_nothing(error: ToolError, command: &Command) -> RunError {
+    match error {
+        ToolError::Work { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
+            RunError::Empty(command.tool.clone())
+        }
+        error => error.into(),
+    }
+}
+
 /// Returns when the pump has waited for the tool for too long.
 async fn watchdog(waiting: Option<&Waiting>, limit: Duration) {
     let Some(waiting) = waiting.filter(|_| !limit.is_zero()) else { return std::future::pending().await };
@@ -363,7 +369,7 @@ async fn watchdog(waiting: Option<&Waiting>, limit: Duration) {
 }
 
 /// Returns when nothing below a folder has grown for too long.
-async fn growth(folder: &Path, limit: Duration) {
+async fn growth(folder: Arc<Folder>, limit: Duration) {
     if limit.is_zero() {
         return std::future::pending().await;
     }
@@ -371,7 +377,9 @@ async fn growth(folder: &Path, limit: Duration) {
     let (mut size, mut since) = (0, std::time::Instant::now());
     while since.elapsed() < limit {
         tokio::time::sleep(step).await;
-        let now = pump::size(folder);
+        // A large tree takes its time.
+        let looked = Arc::clone(&folder);
+        let now = tokio::task::spawn_blocking(move || looked.bytes()).await.unwrap_or(size);
         if now != size {
             (size, since) = (now, std::time::Instant::now());
         }

@@ -1,7 +1,5 @@
 //! Takes off the ends of a stream what a plan says is none of the dump (`trim` in the contract).
 
-use std::collections::VecDeque;
-
 use bytes::Bytes;
 use planb_model::plan::Trim;
 
@@ -9,13 +7,15 @@ use planb_model::plan::Trim;
 const LONGEST_LINE: usize = 64 << 10;
 
 /// Passes a stream on without its marked first line and its last bytes.
+///
+/// What is held back is copied, and never more than the plan may ask for (`planb-plugin` checks that): a chunk keeps the whole
+/// buffer that it was read into, however few bytes it has.
 pub(crate) struct Trimmer {
     /// The beginning of a first line that goes; none once that is decided.
     head: Option<Vec<u8>>,
     line: Vec<u8>,
     tail_bytes: usize,
-    held: VecDeque<Bytes>,
-    held_bytes: usize,
+    held: Vec<u8>,
 }
 
 impl Trimmer {
@@ -24,33 +24,21 @@ impl Trimmer {
             head: trim.and_then(|trim| trim.head_line.clone()).map(String::into_bytes),
             line: Vec::new(),
             tail_bytes: trim.map_or(0, |trim| trim.tail_bytes as usize),
-            held: VecDeque::new(),
-            held_bytes: 0,
+            held: Vec::new(),
         }
     }
 
     /// Takes a chunk and gives what can be passed on.
     pub(crate) fn push(&mut self, chunk: Bytes) -> Vec<Bytes> {
-        let chunk = if self.head.is_some() { self.head(chunk) } else { chunk };
+        let mut chunk = if self.head.is_some() { self.head(chunk) } else { chunk };
         if self.tail_bytes == 0 {
             return if chunk.is_empty() { Vec::new() } else { vec![chunk] };
         }
-        self.held_bytes += chunk.len();
-        self.held.push_back(chunk);
-        let mut out = Vec::new();
-        while self.held_bytes > self.tail_bytes {
-            let Some(mut front) = self.held.pop_front() else { break };
-            let ready = (self.held_bytes - self.tail_bytes).min(front.len());
-            let pass = front.split_to(ready);
-            self.held_bytes -= ready;
-            if !pass.is_empty() {
-                out.push(pass);
-            }
-            if !front.is_empty() {
-                self.held.push_front(front);
-            }
-        }
-        out
+        let ready = (self.held.len() + chunk.len()).saturating_sub(self.tail_bytes);
+        let of_held = ready.min(self.held.len());
+        let out = [Bytes::from(self.held.drain(..of_held).collect::<Vec<_>>()), chunk.split_to(ready - of_held)];
+        self.held.extend_from_slice(&chunk);
+        out.into_iter().filter(|bytes| !bytes.is_empty()).collect()
     }
 
     /// At the end: the bytes that were held because they could have been the first line, but no end of a line came.

@@ -11,7 +11,7 @@ use planb_model::plan::{
 };
 use planb_model::settings;
 use planb_pipeline::RunError;
-use planb_plugin::{CallError, Plugin, PluginError, Session, check_commands};
+use planb_plugin::{CallError, Plugin, PluginError, Session};
 
 use crate::report::Recorder;
 
@@ -272,7 +272,7 @@ async fn all_asks(plugin: &Plugin, tools: &[FoundTool]) -> Result<Vec<Ask>, Plug
     let mut asks = vec![Ask::Scratch];
     for request in backups(d, tools) {
         let ask = Ask::Backup(request.clone());
-        let mut session = plugin.session().await?;
+        let mut session = plugin.bare_session().await?;
         if let Ok(seen) = ask.put(&mut session).await?
             && let Some(artifact) = &seen.artifact
         {
@@ -310,9 +310,6 @@ pub(crate) async fn check(plugin: &Plugin, tools: &[FoundTool], record: &mut Rec
             Ok(Ok(seen)) => {
                 planned += 1;
                 used.extend(seen.commands.iter().map(|command| command.tool.clone()));
-                if let Err(why) = check_commands(d, &seen.commands) {
-                    broken.get_or_insert(format!("{}: {why}", ask.words()));
-                }
             }
             Ok(Err(_)) => {}
             Err(error) => {
@@ -365,7 +362,7 @@ async fn always_the_same(plugin: &Plugin, asks: &[Ask]) -> Result<String, String
         }
     }
     for ask in asks {
-        let mut session = plugin.session().await.map_err(trap)?;
+        let mut session = plugin.bare_session().await.map_err(trap)?;
         let first = ask.put(&mut session).await.map_err(trap)?;
         // Twice of one instance and once of a fresh one; the plainest of all a hundred times.
         let again = if matches!(ask, Ask::Backup(request) if request.settings.is_empty() || request.mode == Mode::Stream)
@@ -379,7 +376,7 @@ async fn always_the_same(plugin: &Plugin, asks: &[Ask]) -> Result<String, String
                 return Err(format!("{} answered differently when it was asked again", ask.words()));
             }
         }
-        let mut fresh = plugin.session().await.map_err(trap)?;
+        let mut fresh = plugin.bare_session().await.map_err(trap)?;
         if ask.put(&mut fresh).await.map_err(trap)? != first {
             return Err(format!("{} answered differently in a fresh instance", ask.words()));
         }

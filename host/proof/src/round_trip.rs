@@ -202,7 +202,7 @@ pub(crate) fn same(there: &[Object], here: &[Object]) -> Result<String, String> 
     };
     let (missing, extra) = (lacks(there, here), lacks(here, there));
     if missing.is_empty() && extra.is_empty() {
-        let rows: u64 = here.iter().filter_map(|object| object.rows).sum();
+        let rows = planb_model::engine::rows(here);
         return Ok(format!("{} objects, {rows} rows", here.len()));
     }
     let list = |items: &[String]| items.iter().take(8).cloned().collect::<Vec<_>>().join(", ");

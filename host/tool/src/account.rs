@@ -78,3 +78,35 @@ impl Account {
 
 /// Neither through a link nor waiting for who writes to a pipe.
 const LOOK: OFlags = OFlags::RDONLY.union(OFlags::NOFOLLOW).union(OFlags::NONBLOCK).union(OFlags::CLOEXEC);
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use std::fs;
+    use std::os::unix::fs::{MetadataExt as _, symlink};
+
+    use super::*;
+
+    #[test]
+    fn all_of_a_folder_becomes_the_accounts_and_nothing_else() {
+        let Some(account) = Account::for_servers() else { return };
+        let (root, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        fs::create_dir_all(root.path().join("a/b")).unwrap();
+        fs::write(root.path().join("a/b/c"), "").unwrap();
+        fs::write(outside.path().join("bait"), "").unwrap();
+        symlink(outside.path(), root.path().join("a/link")).unwrap();
+        fs::hard_link(outside.path().join("bait"), root.path().join("second-name")).unwrap();
+        rustix::fs::mkfifoat(CWD, root.path().join("pipe"), Mode::RWXU).unwrap();
+        account.own_all(root.path()).unwrap();
+        let owner = |path: &Path| fs::symlink_metadata(path).unwrap().uid();
+        for mine in ["", "a", "a/b", "a/b/c", "a/link", "pipe"] {
+            assert_eq!(owner(&root.path().join(mine)), account.uid, "{mine}");
+        }
+        assert_eq!([owner(outside.path()), owner(&outside.path().join("bait"))], [0, 0]);
+        // Nor may what has a second name be read for a plan.
+        let folder = crate::Folder::open(root.path().to_path_buf(), Some(account)).unwrap();
+        assert!(folder.file("second-name").is_err() && folder.file("a/b/c").is_ok());
+        account.own_all(&root.path().join("nothing")).unwrap();
+        assert!(account.own_all(&root.path().join("a/link")).is_err());
+    }
+}

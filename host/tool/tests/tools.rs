@@ -174,5 +174,5 @@ async fn output_is_kept_in_a_file_and_read_from_one() {
     // A link in the work directory leads to what is not the plan's.
     std::os::unix::fs::symlink("/etc/passwd", b.launcher.work().below("made/link").unwrap()).unwrap();
     let link = Command { stdin_from: Some("made/link".into()), ..sh("cat") };
-    assert!(matches!(b.launcher.run(&b.toolbox, &link, LIMITS).await, Err(ToolError::Work { .. })));
+    assert!(matches!(b.launcher.run(&b.toolbox, &link, LIMITS).await, Err(ToolError::NotPlain { .. })));
 }

@@ -3,7 +3,7 @@
 //!
 //!     cargo xtask build
 //!     cargo build --profile plugin --target wasm32-wasip2 --package planb-bench-firehose
-//!     cargo test --release --package planb-faults --test long_streams -- --ignored --nocapture
+//!     cargo test --release --package planb-faults --test long_streams -- --ignored --nocapture --test-threads 1
 #![allow(clippy::unwrap_used, clippy::print_stderr, clippy::disallowed_methods, missing_docs, reason = "tests")]
 
 use std::fs;
@@ -67,6 +67,46 @@ fn a_dump_of_many_objects_keeps_every_rule() {
             with_access(place.call(&["restore", "latest", "--db", &target]).args(from), &s3).run().ok();
             assert!(dump(&place.path("target.db")) == dump(&db), "it comes back as something else");
             assert_eq!(s3.broken_rules(), Vec::<String>::new());
+        });
+    }
+}
+
+/// Settings that ask more of a server than it takes: it says so, and nothing of it is left.
+#[test]
+fn volumes_that_are_too_large_for_the_server() {
+    skip!(provision::apt(&["sqlite3"]));
+    let mut cases = Cases::new("long-streams");
+    let seed = Place::new();
+    let db = large(&seed.path("home"), "large.db", 63);
+    for (what, rules, code) in [
+        ("too many parts", strict(), "InvalidArgument"),
+        ("too large an object", S3Rules { object_max: 40 * MIB, parts: 100, ..strict() }, "EntityTooLarge"),
+        ("too large a part", S3Rules { part_max: 5 * MIB, parts: 100, ..strict() }, "EntityTooLarge"),
+        ("too small a part", S3Rules { part_min: 8 * MIB, parts: 100, ..strict() }, "EntityTooSmall"),
+    ] {
+        cases.case(what, || {
+            let s3 = StrictS3::start(rules, Keep::Bytes);
+            let mut place = Place::new();
+            place.db.clone_from(&db);
+            let url = s3.url("long", "x");
+            let sizes = ["--compress", "none", "--part-size", "6", "--volume-size", "50"];
+            let sizes = if what == "too many parts" {
+                ["--compress", "none", "--part-size", "5", "--volume-size", "70"]
+            } else {
+                sizes
+            };
+            with_access(place.run_to(&url).args(sizes), &s3).run().expect_code(1).says(&[
+                "(storage)",
+                "s3://long/x",
+                code,
+            ]);
+            assert!(s3.broken_rules().iter().all(|rule| rule.contains(code)), "{:?}", s3.broken_rules());
+            assert!(!s3.broken_rules().is_empty());
+            assert_eq!(s3.unfinished_uploads(), 0);
+            assert_eq!(volumes(&s3), []);
+            let listed = with_access(place.call(&["list", "--output", "json", "--from", &url]), &s3).run().ok();
+            assert_eq!(listed.json(), serde_json::json!([]));
+            place.nothing_runs();
         });
     }
 }
@@ -212,6 +252,13 @@ fn sixty_gibibytes() {
             small.memory
         );
     });
+}
+
+#[test]
+#[ignore = "6 GiB twice: a minute; outside CI"]
+fn more_than_a_thousand_objects() {
+    let mut cases = Cases::new("long-streams");
+    // Numbered .001 to .999, and then .1000: the manifest knows their order.
     cases.case("6 GiB in 1,229 volumes", || {
         let (written, read) = long(24, 5, 5);
         told("run into many volumes", 24 << 28, &written);

@@ -30,9 +30,11 @@ impl Cases {
 
     /// Where the figures are kept for the closing output.
     fn file() -> PathBuf {
-        let folder = std::env::var_os("PLANB_CASES_DIR")
-            .map_or_else(|| planb_harness::workspace().join("target/planb-cases"), PathBuf::from);
-        folder.join("hostile-plugins.txt")
+        let target = || {
+            let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
+            target.unwrap_or_else(|| planb_harness::workspace().join("target")).join("planb-cases")
+        };
+        std::env::var_os("PLANB_CASES_DIR").map_or_else(target, PathBuf::from).join("hostile-plugins.txt")
     }
 }
 
