@@ -125,7 +125,7 @@ async fn asks(plugin: &Plugin, tools: &[FoundTool], place: &Place, value: &str) 
             let plain = request(d, tools, scope.clone(), *mode);
             let mut bad = plain.clone();
             place.put(&mut bad, value);
-            let mut session = plugin.session().await?;
+            let mut session = plugin.bare_session().await?;
             if let Ok(Ok(seen)) = Ask::Backup(plain).put(&mut session).await
                 && let Some(artifact) = &seen.artifact
             {

@@ -12,10 +12,10 @@ const WASM: &str = "wasm32-wasip2";
 pub(crate) fn all() -> Done<PathBuf> {
     wasm_target()?;
     let digests = plugins()?;
-    // The SDK beside it, though nobody needs it here: with it the dependencies have the features that they have in the tests, and
-    // Wasmtime is compiled once.
-    let packages = ["build", "--release", "--package", "planb", "--package", "planb-sdk"];
-    run(cargo().args(packages).env("PLANB_PINNED_PLUGINS", &digests))?;
+    // The others beside it, though nobody needs them here: with them the dependencies have the features that they have in the
+    // tests (of libc, for one), and Wasmtime is compiled once.
+    let packages = ["planb", "planb-sdk", "planb-faults"].map(|name| ["--package", name]);
+    run(cargo().args(["build", "--release"]).args(packages.concat()).env("PLANB_PINNED_PLUGINS", &digests))?;
     let planb = target().join("release/planb");
     eprintln!("built {} and {}", planb.display(), target().join("plugins").display());
     Ok(planb)
