@@ -46,6 +46,7 @@ pub struct Folder {
 }
 
 /// Why something in a folder was not opened.
+#[derive(Clone, Copy)]
 enum Refused {
     /// A part of its path is a link, or it is no plain file.
     NotPlain,
