@@ -313,6 +313,7 @@ mod tests {
         Ok(())
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "it ends here")]
     fn not_plain<T>(outcome: Result<T, ToolError>) -> bool {
         matches!(outcome, Err(ToolError::NotPlain { .. }))
     }
