@@ -397,7 +397,11 @@ mod step_by_step {
         let all = steps(&place.prune(&rules));
         let mut cases: Vec<Case<'_>> = Vec::new();
         for step in &all {
-            for what in ["prune", "run", "list", "hold", "restore"] {
+            for (number, what) in ["prune", "hold", "run", "list", "restore"].into_iter().enumerate() {
+                // Those that remove and those that protect at every call, the others in turn.
+                if number > 1 && step.number % 3 != number % 3 {
+                    continue;
+                }
                 let body = move || {
                     let (place, listed) = filled(&["a", "b", "c"]);
                     let newest = listed[2].clone();
