@@ -81,13 +81,13 @@ async fn with_job(
         // What it says it says on stderr: the backup is there.
         retain(job, &own, &stop).await;
     }
-    let exit = conclude(&executed.done, printer);
     match executed.failed {
+        // It was said on stderr already, when it happened.
         Some(error) if executed.done.is_empty() => {
-            // It was said already, when it happened.
+            printer.result(String::new, || json!({ "error": error.json() }));
             Ok(error.exit)
         }
-        _ => Ok(exit),
+        _ => Ok(conclude(&executed.done, printer)),
     }
 }
 

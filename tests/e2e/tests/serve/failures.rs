@@ -148,5 +148,7 @@ fn a_pre_hook_that_fails_is_a_failed_run_without_a_backup() {
     assert!(!at.path().join("store").exists());
     // The same by hand.
     served.planb(&["run", "--job", "shop"]).run().expect_code(1).says(&["`pre`", "no room"]);
+    let said = served.planb(&["run", "--job", "shop", "--output", "json"]).run().expect_code(1);
+    assert!(said.json()["error"]["message"].is_string() && !said.stdout.contains("success"), "{said:?}");
     served.stop().ok();
 }
