@@ -215,7 +215,7 @@ impl From<ToolError> for Report {
     fn from(error: ToolError) -> Self {
         let exit = match &error {
             ToolError::BadPath { .. } | ToolError::Arg(_) | ToolError::Secret(_) => Exit::Usage,
-            ToolError::NotGranted { .. } => Exit::Plugin,
+            ToolError::NotGranted { .. } | ToolError::NotPlain { .. } => Exit::Plugin,
             ToolError::Cancelled => Exit::Interrupted,
             _ => Exit::Failed,
         };

@@ -155,7 +155,8 @@ pub(crate) async fn by_answer(
     like: &str,
     yes: impl Fn(&Description) -> bool,
 ) -> Result<Option<Plugin>, Report> {
-    let mut broken = None;
+    // Those that were built with this planb come first: any other can say what it likes.
+    let (mut broken, mut other) = (None, None);
     let mut paths = folders.all();
     // The first time a plugin is seen it is compiled: those that are called like what is looked for come first.
     let begins = |path: &PathBuf| {
@@ -164,7 +165,12 @@ pub(crate) async fn by_answer(
     paths.sort_by_key(|path| !begins(path));
     for path in paths {
         match host.load(&path).await {
-            Ok(plugin) if yes(plugin.description()) => return Ok(Some(plugin)),
+            Ok(plugin) if yes(plugin.description()) => {
+                if pinned::is_pinned(plugin.sha256()) {
+                    return Ok(Some(plugin));
+                }
+                other.get_or_insert(plugin);
+            }
             Ok(_) => {}
             Err(error) => {
                 tracing::debug!(%error, "passed over");
@@ -172,7 +178,10 @@ pub(crate) async fn by_answer(
             }
         }
     }
-    broken.map_or(Ok(None), |error| Err(error.into()))
+    match (other, broken) {
+        (None, Some(error)) => Err(error.into()),
+        (other, _) => Ok(other),
+    }
 }
 
 /// The plugin for an engine's key, as a manifest has it.

@@ -61,6 +61,7 @@ pub(crate) async fn inspect(global: &Global, name: &str, printer: Printer) -> Re
                 if d.native_compression { "its tools can compress" } else { "its tools do not compress" }.to_owned(),
             ),
             ("sets", format!("environment {}", list(&d.env))),
+            ("gets", format!("environment {}", list(&d.inherit))),
             ("params", list(&d.params.iter().map(|param| param.name.clone()).collect::<Vec<_>>())),
             ("secrets", list(&d.secrets.iter().map(|secret| secret.name.clone()).collect::<Vec<_>>())),
             ("imports", if imports.is_empty() { "nothing".to_owned() } else { imports.join(", ") }),
@@ -189,7 +190,7 @@ pub(crate) async fn add(
             d.name,
             d.version,
             plugin.sha256(),
-            list_of(&declared)
+            d.tools_with_programs(declared.iter().map(String::as_str))
         ));
         let _ = std::io::stderr().flush();
         let mut answer = String::new();
@@ -199,7 +200,8 @@ pub(crate) async fn add(
         }
         declared
     } else if allow.is_empty() {
-        return Err(Report::usage("which tools may it use? It would use none").with_hint(format!(
+        let wants = d.tools_with_programs(declared.iter().map(String::as_str));
+        return Err(Report::usage(format!("which tools may it use? It wants {wants}")).with_hint(format!(
             "planb plugin add {} --allow-all, or name them: {}",
             file.display(),
             declared.iter().map(|tool| format!("--allow-tool {tool}")).collect::<Vec<_>>().join(" ")
