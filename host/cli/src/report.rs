@@ -118,6 +118,7 @@ impl From<RunError> for Report {
                 Exit::Verification,
                 Some("restore another backup: planb list shows them; planb verify checks one".to_owned()),
             ),
+            RunError::Gone(_) => report(Exit::Failed, Some("planb list shows what is there".to_owned())),
             RunError::Untrusted { .. } => report(
                 Exit::Verification,
                 Some("if it was made before signing began, or by another key, name that key with --trust-key, or none; otherwise somebody forged it".to_owned()),

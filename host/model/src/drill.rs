@@ -55,7 +55,7 @@ impl DrillRecord {
 
     /// The key of its result for a backup of this name.
     pub fn key(&self, name: &str) -> String {
-        format!("{name}{INFIX}{}.json", self.at.strftime("%Y%m%dT%H%M%SZ"))
+        format!("{name}{INFIX}{}.json", self.at.strftime("%Y%m%dT%H%M%S%.3fZ"))
     }
 }
 
@@ -147,7 +147,7 @@ mod tests {
 
     #[test]
     fn keys() {
-        assert!(is_key("daily/orders-2026.drill-20260207T020000Z.json"));
+        assert!(is_key("daily/orders-2026.drill-20260207T020000.123Z.json"));
         assert!(!is_key("orders.manifest.json") && !is_key("a.drill-b/orders.sql"));
     }
 }

@@ -62,12 +62,17 @@ pub async fn copy(
     let lease = Leases { id: &manifest.id, job: "copy", keys, manifest: entry.key.clone() };
     let mut failed = [None];
     let held = lease.take(std::slice::from_ref(to), Lock::Off, &mut failed, stop).await?;
-    let read = reading(from, entry).await;
     let mut written = Vec::new();
-    let outcome = bring(from, entry, to, progress, stop, &mut written).await;
-    if let Some(read) = read {
-        read.release(true).await;
-    }
+    let outcome = match reading(from, entry).await {
+        Ok(read) => {
+            let outcome = bring(from, entry, to, progress, stop, &mut written).await;
+            if let Some(read) = read {
+                read.release(true).await;
+            }
+            outcome
+        }
+        Err(error) => Err(error),
+    };
     if outcome.is_err() {
         remove(to, &written).await;
     }

@@ -47,6 +47,9 @@ pub enum RunError {
     UnknownTarget { what: String },
     #[error("the backup {id} is damaged: {what}")]
     Damaged { id: String, what: String },
+    /// Its manifest was there and is not any more.
+    #[error("the backup {0} was removed meanwhile, by a prune")]
+    Gone(String),
     #[error("the backup {0} is encrypted, and no key to open it was given")]
     NeedsKey(String),
     #[error("none of the given keys opens the backup {0}")]
@@ -106,6 +109,7 @@ impl RunError {
             Self::Settings(_)
             | Self::Occupied { .. }
             | Self::UnknownTarget { .. }
+            | Self::Gone(_)
             | Self::NeedsKey(_)
             | Self::WrongKey(_)
             | Self::Work(_)

@@ -16,6 +16,7 @@ mod decode;
 mod encode;
 mod error;
 mod fan;
+mod hold;
 mod judge;
 mod lock;
 mod operation;
@@ -34,6 +35,7 @@ pub use backup::{Backup, BackupSpec, PlannedBackup, RunReport, RunStatus, StoreR
 pub use codec::{Encryption, Identities};
 pub use copy::{CopyReport, copy};
 pub use error::{RunError, blame_of};
+pub use hold::hold;
 pub use lock::Lock;
 pub use operation::{Operation, OperationSpec, Timeouts};
 pub use progress::{Progress, Stage};

@@ -113,7 +113,10 @@ impl Leases<'_> {
 }
 
 /// Tells others that this backup is read now. None: the store takes nothing from us.
-pub(crate) async fn reading(store: &Store, entry: &Entry) -> Option<Lease> {
+///
+/// # Errors
+/// [`RunError::Gone`] where a prune was faster.
+pub(crate) async fn reading(store: &Store, entry: &Entry) -> Result<Option<Lease>, RunError> {
     let manifest = &entry.manifest;
     let record = LeaseRecord::new(
         &manifest.id,
@@ -123,7 +126,22 @@ pub(crate) async fn reading(store: &Store, entry: &Entry) -> Option<Lease> {
         String::new(),
         Timestamp::now(),
     );
-    store.reading(record).await
+    let lease = store.reading(record).await;
+    match store.stays(&entry.key, &manifest.id).await {
+        Ok(false) => {
+            if let Some(lease) = lease {
+                lease.release(true).await;
+            }
+            Err(RunError::Gone(manifest.short_id().to_owned()))
+        }
+        // A store that does not answer shows in the reading.
+        _ => Ok(lease),
+    }
+}
+
+/// Whether a backup that turned out not to be whole was removed meanwhile, by a prune that could not know of us.
+pub(crate) async fn is_gone(store: &Store, entry: &Entry) -> bool {
+    matches!(store.size_of(&entry.key).await, Ok(None))
 }
 
 impl Held {

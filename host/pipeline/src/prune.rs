@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use planb_model::manifest::Manifest;
 use planb_model::retention::{Candidate, Decision, Retention, decide};
-use planb_store::{Entry, Orphan, Store, StoreError, Survey};
+use planb_store::{Entry, Orphan, Removed, Store, StoreError, Survey};
 use serde::Serialize;
 
 use crate::error::RunError;
@@ -53,6 +53,14 @@ pub struct PrunedBackup {
     pub removed: bool,
     pub error: Option<String>,
 }
+
+impl PrunedBackup {
+    fn stay(&mut self, reason: &str) {
+        (self.action, self.reasons) = (Action::Keep, vec![reason.to_owned()]);
+    }
+}
+
+const READ: &str = "a restore or drill reads it now";
 
 /// An object that no backup needs.
 #[derive(Debug, Clone, Serialize)]
@@ -122,7 +130,7 @@ pub async fn prune(
         let mut action = if decision.keep { Action::Keep } else { Action::Remove };
         if action == Action::Remove && survey.being_read(&manifest.id) {
             action = Action::Keep;
-            reasons = vec!["a restore or drill reads it now".to_owned()];
+            reasons = vec![READ.to_owned()];
         }
         let mut pruned = PrunedBackup {
             id: manifest.id.clone(),
@@ -145,7 +153,9 @@ pub async fn prune(
                 report.freed_bytes += manifest.stored_bytes;
             } else {
                 match store.remove_backup(&survey, entry).await {
-                    Ok(bytes) => {
+                    Ok(Removed::Held) => pruned.stay("held"),
+                    Ok(Removed::Read) => pruned.stay(READ),
+                    Ok(Removed::Gone(bytes)) => {
                         pruned.removed = true;
                         report.freed_bytes += bytes;
                         tracing::info!(id = manifest.id, key = entry.name(), reasons = ?pruned.reasons, "a backup was removed");
@@ -171,11 +181,15 @@ pub async fn prune(
         let mut outcomes = outcomes.into_iter();
         for Orphan { key, bytes, age, run } in orphans {
             let outcome = outcomes.next();
-            let removed = matches!(outcome, Some(None));
+            let removed = matches!(outcome, Some(Ok(true)));
             if removed || spec.dry_run {
                 report.freed_bytes += bytes;
             }
-            let error = outcome.flatten();
+            // It is no orphan after all.
+            if matches!(outcome, Some(Ok(false))) {
+                continue;
+            }
+            let error = outcome.and_then(Result::err);
             report.orphans.push(PrunedOrphan {
                 key,
                 bytes,

@@ -19,7 +19,7 @@ use tokio::runtime::Handle;
 use crate::codec::Identities;
 use crate::decode::{Keys, Plain, fetch, uncarry};
 use crate::error::RunError;
-use crate::lock::reading;
+use crate::lock::{is_gone, reading};
 use crate::operation::Operation;
 use crate::progress::{Progress, Stage};
 use crate::stages::joined;
@@ -216,12 +216,18 @@ impl<'o, 'p> Restore<'o, 'p> {
     /// # Errors
     /// [`RunError`].
     pub async fn run(self) -> Result<RestoreReport, RunError> {
-        let reading = reading(&self.store, &self.entry).await;
+        let reading = reading(&self.store, &self.entry).await?;
+        let (store, entry) = (self.store.clone(), self.entry.clone());
         let outcome = self.restore().await;
         if let Some(lease) = reading {
             lease.release(true).await;
         }
-        outcome
+        match outcome {
+            Err(RunError::Damaged { .. }) if is_gone(&store, &entry).await => {
+                Err(RunError::Gone(entry.manifest.short_id().to_owned()))
+            }
+            outcome => outcome,
+        }
     }
 
     async fn restore(mut self) -> Result<RestoreReport, RunError> {

@@ -137,6 +137,9 @@ impl Trust {
             Err(error) if error.kind == StoreErrorKind::NotFound => {
                 return Err(untrusted("it is not signed".to_owned()));
             }
+            Err(error) if error.kind == StoreErrorKind::Damaged => {
+                return Err(untrusted(format!("its signature cannot be read ({})", error.detail)));
+            }
             Err(error) => return Err(error.into()),
         };
         let signature = SignatureBox::from_string(&String::from_utf8_lossy(&signature))

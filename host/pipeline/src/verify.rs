@@ -14,7 +14,7 @@ use crate::codec::Identities;
 use crate::decode::{Keys, Plain, fetch, store_or_damaged, uncarry};
 use crate::error::RunError;
 use crate::judge::{self, Meter};
-use crate::lock::reading;
+use crate::lock::{is_gone, reading};
 use crate::progress::Progress;
 use crate::pump::{QUEUE, Seen};
 use crate::stages::joined;
@@ -55,10 +55,13 @@ pub async fn verify(
     progress: &Arc<Progress>,
     stop: &Arc<Stop>,
 ) -> Result<VerifyReport, RunError> {
-    let reading = reading(store, entry).await;
+    let reading = reading(store, entry).await?;
     let outcome = look(store, entry, plugin, identities, progress, stop).await;
     if let Some(lease) = reading {
         lease.release(true).await;
+    }
+    if outcome.as_ref().is_ok_and(|report| !report.ok) && is_gone(store, entry).await {
+        return Err(RunError::Gone(entry.manifest.short_id().to_owned()));
     }
     outcome
 }

@@ -110,7 +110,9 @@ impl Store {
             // One that cannot be read is as good as none.
             let Some(record) = bytes.ok().and_then(|bytes| DrillRecord::parse(&bytes)) else { continue };
             for entry in catalogue.entries.iter_mut().filter(|entry| entry.manifest.id == record.id) {
-                if entry.drill.as_ref().is_none_or(|known| known.at < record.at) {
+                // Of two at one time the failed one counts.
+                let newer = |known: &DrillRecord| known.at < record.at || known.at == record.at && !record.ok;
+                if entry.drill.as_ref().is_none_or(newer) {
                     entry.drill = Some(record.clone());
                 }
             }
@@ -157,9 +159,16 @@ pub(crate) fn walk(root: &Path) -> Vec<(String, std::path::PathBuf)> {
         };
         for entry in entries.flatten() {
             let path = entry.path();
-            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            let Ok(kind) = entry.file_type() else { continue };
+            if kind.is_dir() {
                 folders.push(path);
-            } else if let Some(key) = path.strip_prefix(root).ok().and_then(Path::to_str).map(str::to_owned) {
+                continue;
+            }
+            // A pipe would be waited for, and a device read for ever. What a link to a file leads to is its owner's business.
+            if !(kind.is_file() || kind.is_symlink() && path.metadata().is_ok_and(|at| at.is_file())) {
+                continue;
+            }
+            if let Some(key) = path.strip_prefix(root).ok().and_then(Path::to_str).map(str::to_owned) {
                 files.push((key, path));
             }
         }

@@ -15,13 +15,14 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use jiff::Timestamp;
 use opendal::ErrorKind;
 use planb_model::lease::{CRASHED, LARGEST, LEASES, LeaseRecord, OURS, READING, RENEWED};
-use planb_model::removal;
+use planb_model::removal::{self, RemovalRecord};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::error::{StoreError, StoreErrorKind};
 use crate::holder::{holder, lives};
 use crate::open::Store;
+use crate::small::There;
 
 /// Where the store knows no conditions: after this time whoever wrote last has the lease.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
@@ -140,17 +141,53 @@ impl Store {
         Ok(false)
     }
 
-    /// All leases, marks of readers and crashed runs, with their keys.
-    pub(crate) async fn leases(&self) -> Result<Vec<(String, LeaseRecord)>, StoreError> {
+    /// Whether a backup is there and no removal of it goes on: asked by whoever has just written down that it reads or
+    /// holds it. A prune writes down first what it removes, and then looks for such marks; so of the
+    /// two, one sees the other.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn stays(&self, manifest: &str, id: &str) -> Result<bool, StoreError> {
+        if self.size_of(manifest).await?.is_none() {
+            return Ok(false);
+        }
+        match self.read_small(&RemovalRecord::key(id), removal::LARGEST).await {
+            Ok(bytes) => Ok(!RemovalRecord::parse(&bytes).is_some_and(|record| {
+                let lives = record.by.as_ref().and_then(lives);
+                record.goes_on(Timestamp::now(), lives)
+            })),
+            Err(error) if error.kind == StoreErrorKind::NotFound => Ok(true),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether a backup is being read now.
+    pub(crate) async fn is_read(&self, id: &str) -> Result<bool, StoreError> {
+        Ok(self
+            .records(READING)
+            .await?
+            .iter()
+            .any(|(_, record)| record.as_ref().is_some_and(|r| r.id == id && held(r))))
+    }
+
+    /// All leases, marks of readers and crashed runs, with their keys. None: what cannot be read as one.
+    pub(crate) async fn leases(&self) -> Result<Vec<(String, Option<LeaseRecord>)>, StoreError> {
         let mut all = Vec::new();
         for folder in [LEASES, CRASHED, READING] {
-            for key in self.keys_below(folder).await? {
-                match self.read_small(&key, LARGEST).await {
-                    Ok(bytes) => all.extend(LeaseRecord::parse(&bytes).map(|record| (key, record))),
-                    // Released meanwhile.
-                    Err(error) if error.kind == StoreErrorKind::NotFound => {}
-                    Err(error) => return Err(error),
-                }
+            all.extend(self.records(folder).await?);
+        }
+        Ok(all)
+    }
+
+    async fn records(&self, folder: &str) -> Result<Vec<(String, Option<LeaseRecord>)>, StoreError> {
+        let mut all = Vec::new();
+        for key in self.keys_below(folder).await? {
+            match self.read_small(&key, LARGEST).await {
+                Ok(bytes) => all.push((key, LeaseRecord::parse(&bytes))),
+                // Released meanwhile.
+                Err(error) if error.kind == StoreErrorKind::NotFound => {}
+                Err(error) if error.kind == StoreErrorKind::Damaged => all.push((key, None)),
+                Err(error) => return Err(error),
             }
         }
         Ok(all)
@@ -208,6 +245,12 @@ impl Store {
         } else {
             if over {
                 self.delete(key).await?;
+            }
+            if let Some(root) = self.folder() {
+                return match self.put_file(root, key, bytes, There::Keep, "taking the lease").await {
+                    Err(error) if error.kind == StoreErrorKind::Exists => self.is_mine(key, record).await,
+                    done => done.map(|()| true),
+                };
             }
             let mut write = self.op.write_with(key, bytes.clone());
             if self.conditional {
@@ -271,8 +314,12 @@ impl Store {
         bytes: Bytes,
         doing: Option<&'static str>,
     ) -> Result<(), StoreError> {
+        let doing = doing.unwrap_or("writing");
+        if let Some(root) = self.folder() {
+            return self.put_file(root, key, bytes, There::Replace, doing).await;
+        }
         let wrote = self.op.write_with(key, bytes).content_type("application/json").await;
-        wrote.map(|_| ()).map_err(|error| self.error(&error, doing.unwrap_or("writing"), key))
+        wrote.map(|_| ()).map_err(|error| self.error(&error, doing, key))
     }
 
     fn hold_on(&self, key: &str, record: LeaseRecord) -> Lease {
@@ -447,7 +494,7 @@ mod tests {
         dead.holder.started = "1".to_owned();
         store.overwrite(&key, json(&dead).unwrap(), None).await.unwrap();
         let Leased::Mine(lease) = store.lease(&key, record("next")).await.unwrap() else { panic!("not taken") };
-        let ids: Vec<_> = store.leases().await.unwrap().into_iter().map(|(_, record)| record.id).collect();
+        let ids: Vec<_> = store.leases().await.unwrap().into_iter().map(|(_, record)| record.unwrap().id).collect();
         assert_eq!(ids, ["next", "dead"]);
         lease.release(true).await;
         assert_eq!(store.leases().await.unwrap().len(), 1);

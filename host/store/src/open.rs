@@ -186,6 +186,13 @@ impl Store {
     /// [`StoreError`] other than `NotFound`.
     pub async fn size_of(&self, key: &str) -> Result<Option<u64>, StoreError> {
         match self.op.stat(key).await {
+            // A pipe would be waited for, and a device read for ever.
+            Ok(meta) if meta.mode() == opendal::EntryMode::Unknown => Err(StoreError {
+                kind: StoreErrorKind::Damaged,
+                doing: "looking at",
+                at: self.at(key),
+                detail: "it is no file".to_owned(),
+            }),
             Ok(meta) => Ok(Some(meta.content_length())),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(self.error(&error, "looking at", key)),
@@ -197,7 +204,11 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn delete(&self, key: &str) -> Result<(), StoreError> {
-        self.op.delete(key).await.map_err(|error| self.error(&error, "removing", key))
+        match self.op.delete(key).await {
+            // In a folder it is looked at first, and may go in between.
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            done => done.map_err(|error| self.error(&error, "removing", key)),
+        }
     }
 
     /// On a file system: takes a name for oneself until the object is whole. A rename has no condition, so that two
@@ -282,9 +293,9 @@ impl Store {
         self.present.is_none()
     }
 
-    /// In a folder: does something while nobody else writes there, or not at all.
-    pub(crate) fn if_alone(&self, work: impl FnOnce(&Path)) {
-        let Some(root) = self.folder() else { return };
+    /// In a folder: does something while nobody else writes there, or not at all. Whether it was done.
+    pub(crate) fn if_alone(&self, work: impl FnOnce(&Path)) -> bool {
+        let Some(root) = self.folder() else { return false };
         match &self.present {
             Some(present) => present.if_alone(|| work(root)),
             None => crate::presence::if_alone(root, || work(root)),
@@ -296,6 +307,7 @@ pub(crate) fn kind_of(error: &std::io::Error) -> StoreErrorKind {
     match error.kind() {
         std::io::ErrorKind::NotFound => StoreErrorKind::NotFound,
         std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => StoreErrorKind::Denied,
+        std::io::ErrorKind::AlreadyExists => StoreErrorKind::Exists,
         std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => StoreErrorKind::Full,
         _ => StoreErrorKind::Other,
     }

@@ -48,26 +48,28 @@ impl Presence {
     }
 
     /// Whether nobody else is there; `work` is done before anybody can come.
-    pub(crate) fn if_alone(&self, work: impl FnOnce()) {
-        if self.0.try_lock().is_ok() {
+    pub(crate) fn if_alone(&self, work: impl FnOnce()) -> bool {
+        let alone = self.0.try_lock().is_ok();
+        if alone {
             work();
         }
         // What was removed may be the folder itself; for whoever goes on writing here it is made anew by the writing.
         let _ = self.0.lock_shared();
+        alone
     }
 }
 
 /// The same, for whoever only reads and removes there.
-pub(crate) fn if_alone(root: &Path, work: impl FnOnce()) {
+pub(crate) fn if_alone(root: &Path, work: impl FnOnce()) -> bool {
     let lock = |file: &File| match file.try_lock() {
         Ok(()) => Ok(true),
         Err(TryLockError::WouldBlock) => Ok(false),
         Err(TryLockError::Error(error)) => Err(error),
     };
-    if let Ok(Some(_alone)) = open(root, lock) {
-        work();
-        let _ = std::fs::remove_dir(root.join(FS_TEMP));
-    }
+    let Ok(Some(_alone)) = open(root, lock) else { return false };
+    work();
+    let _ = std::fs::remove_dir(root.join(FS_TEMP));
+    true
 }
 
 #[cfg(test)]

@@ -7,26 +7,49 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use bytes::Bytes;
+use jiff::Timestamp;
 use planb_model::drill::INFIX;
 use planb_model::hold;
 use planb_model::manifest::SUFFIX;
 use planb_model::removal::{self, RemovalRecord};
 
-use crate::catalogue::Entry;
+use crate::catalogue::{Entry, is_ours};
 use crate::error::{StoreError, StoreErrorKind};
-use crate::open::{FS_TEMP, Store};
-use crate::survey::{Orphan, Survey, volumes};
+use crate::holder::{holder, lives};
+use crate::open::Store;
+use crate::survey::{Orphan, Survey, is_unfinished, volumes};
 
 /// What stands behind a manifest's key in that of its signature.
 pub const SIGNATURE: &str = ".minisig";
 
+/// What became of a backup that was to go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Removed {
+    /// It is gone, with so many bytes.
+    Gone(u64),
+    /// Somebody held it meanwhile.
+    Held,
+    /// Somebody reads it meanwhile.
+    Read,
+}
+
+/// Whether a key is that of something small that is kept beside a backup of this name: its hold, its signature, its drills.
+fn is_beside(name: &str, key: &str) -> bool {
+    key.strip_prefix(name).is_some_and(|rest| {
+        rest == hold::SUFFIX
+            || rest.strip_prefix(SUFFIX) == Some(SIGNATURE)
+            || rest.starts_with(INFIX) && !rest.contains('/')
+    })
+}
+
 impl Store {
-    /// Removes a backup: manifest, objects, and what is kept beside them. Gives the bytes of its objects.
+    /// Removes a backup: manifest, objects, and what is kept beside them; unless somebody began to hold or read it since
+    /// the survey.
     ///
     /// # Errors
     /// [`StoreError`] of the first object that could not be removed; the rest is removed by the next
     /// [`Store::finish_removals`].
-    pub async fn remove_backup(&self, survey: &Survey, entry: &Entry) -> Result<u64, StoreError> {
+    pub async fn remove_backup(&self, survey: &Survey, entry: &Entry) -> Result<Removed, StoreError> {
         let name = entry.name();
         // An object that another manifest names too is not this one's to remove.
         let others: BTreeSet<String> = survey
@@ -37,35 +60,61 @@ impl Store {
             .flat_map(|other| volumes(other).map(|(key, _)| key))
             .collect();
         let mut keys: Vec<String> = volumes(entry).map(|(key, _)| key).filter(|key| !others.contains(key)).collect();
-        let beside = survey.objects.keys().filter(|key| {
-            key.strip_prefix(name).is_some_and(|rest| {
-                rest == hold::SUFFIX
-                    || rest.strip_prefix(SUFFIX) == Some(SIGNATURE)
-                    || rest.starts_with(INFIX) && !rest.contains('/')
-            })
-        });
-        keys.extend(beside.cloned());
-        let record = RemovalRecord {
+        keys.extend(survey.objects.keys().filter(|key| is_beside(name, key)).cloned());
+        let mut record = RemovalRecord {
             schema: removal::SCHEMA.to_owned(),
             id: entry.manifest.id.clone(),
             manifest: entry.key.clone(),
             keys,
+            by: Some(holder().clone()),
+            at: Some(Timestamp::now()),
         };
-        let json = serde_json::to_vec(&record).map_err(|error| StoreError {
-            kind: StoreErrorKind::Other,
-            doing: "removing",
-            at: self.at(&entry.key),
-            detail: error.to_string(),
-        })?;
-        let at = RemovalRecord::key(&entry.manifest.id);
         {
             let _turn = self.turn().await?;
-            self.overwrite(&at, Bytes::from(json), None).await?;
+            self.write_down(&record).await?;
         }
-        self.delete(&entry.key).await?;
+        // Whoever began to read or hold it since the survey wrote that down and then looks for our record; so of us two, one
+        // sees the other.
+        let wanted = match self.size_of(&format!("{name}{}", hold::SUFFIX)).await? {
+            Some(_) => Some(Removed::Held),
+            None => self.is_read(&record.id).await?.then_some(Removed::Read),
+        };
+        if let Some(wanted) = wanted {
+            self.give_up(&mut record).await;
+            return Ok(wanted);
+        }
+        if let Err(error) = self.delete(&entry.key).await {
+            // It may be gone all the same, and only the answer be lost: then the next prune finishes.
+            if matches!(self.size_of(&entry.key).await, Ok(Some(_))) {
+                self.give_up(&mut record).await;
+            }
+            return Err(error);
+        }
         self.remove_all(&record.keys).await?;
-        self.delete(&at).await?;
-        Ok(volumes(entry).map(|(_, bytes)| bytes).sum())
+        self.delete(&RemovalRecord::key(&record.id)).await?;
+        Ok(Removed::Gone(volumes(entry).map(|(_, bytes)| bytes).sum()))
+    }
+
+    async fn write_down(&self, record: &RemovalRecord) -> Result<(), StoreError> {
+        let json = serde_json::to_vec(record).map_err(|error| StoreError {
+            kind: StoreErrorKind::Other,
+            doing: "removing",
+            at: self.at(&record.manifest),
+            detail: error.to_string(),
+        })?;
+        self.overwrite(&RemovalRecord::key(&record.id), Bytes::from(json), None).await
+    }
+
+    /// Takes back what was written down of a removal.
+    async fn give_up(&self, record: &mut RemovalRecord) {
+        if self.delete(&RemovalRecord::key(&record.id)).await.is_ok() {
+            return;
+        }
+        // Who may write but not remove can still say that it does not go on.
+        record.at = None;
+        if let Err(error) = self.write_down(record).await {
+            tracing::warn!(%error, "the record of a removal that was given up stays for a while");
+        }
     }
 
     /// Finishes removals that were cut short. Gives their ids.
@@ -76,8 +125,16 @@ impl Store {
         let mut finished = Vec::new();
         for (at, record) in &survey.removals {
             // Where the manifest is still there nothing has been removed: whether it goes is decided anew.
-            if !survey.objects.contains_key(&record.manifest) {
-                let keys: Vec<String> = record.keys.iter().filter(|key| !survey.is_referenced(key)).cloned().collect();
+            if survey.objects.contains_key(&record.manifest) {
+                // Somebody else's prune may be about to remove it.
+                if record.goes_on(Timestamp::now(), record.by.as_ref().and_then(lives)) {
+                    continue;
+                }
+            } else {
+                let name = record.manifest.strip_suffix(SUFFIX).unwrap_or(&record.manifest);
+                // A store is not trusted: its records may only name what belonged to that backup.
+                let its = |key: &str| !survey.is_referenced(key) && (!is_ours(key) || is_beside(name, key));
+                let keys: Vec<String> = record.keys.iter().filter(|key| its(key)).cloned().collect();
                 self.remove_all(&keys).await?;
                 finished.push(record.id.clone());
             }
@@ -86,16 +143,21 @@ impl Store {
         Ok(finished)
     }
 
-    /// Removes orphans. Gives for each what went wrong, if anything did.
-    pub async fn remove_orphans(&self, survey: &Survey, orphans: &[Orphan]) -> Vec<Option<StoreError>> {
+    /// Removes orphans. Gives for each whether it is gone, or what went wrong. What is in the folder for unfinished objects
+    /// stays if somebody has begun to write there meanwhile.
+    pub async fn remove_orphans(&self, survey: &Survey, orphans: &[Orphan]) -> Vec<Result<bool, StoreError>> {
         let mut outcomes = Vec::with_capacity(orphans.len());
         let mut gone = BTreeSet::new();
         for orphan in orphans {
-            let removed = self.remove_all(std::slice::from_ref(&orphan.key)).await;
-            if removed.is_ok() {
+            let removed = if is_unfinished(&orphan.key) {
+                Ok(self.if_alone(|root| drop(std::fs::remove_file(root.join(&orphan.key)))))
+            } else {
+                self.remove_all(std::slice::from_ref(&orphan.key)).await.map(|()| true)
+            };
+            if matches!(removed, Ok(true)) {
                 gone.insert(orphan.key.clone());
             }
-            outcomes.push(removed.err());
+            outcomes.push(removed);
         }
         for key in survey.spent(&gone) {
             if let Err(error) = self.delete(&key).await {
@@ -107,12 +169,6 @@ impl Store {
 
     async fn remove_all(&self, keys: &[String]) -> Result<(), StoreError> {
         for key in keys {
-            if key.split('/').next() == Some(FS_TEMP)
-                && let Some(root) = self.folder()
-            {
-                let _ = std::fs::remove_file(root.join(key));
-                continue;
-            }
             self.delete(key).await?;
             self.prune_folders(key);
         }
@@ -132,7 +188,7 @@ impl Store {
         });
     }
 
-    /// Writes the hold of a backup.
+    /// Writes the hold of a backup. Ask afterwards whether it [stays](Store::stays).
     ///
     /// # Errors
     /// [`StoreError`].

@@ -49,6 +49,10 @@ pub struct Survey {
     /// Removals that were cut short.
     pub(crate) removals: Vec<(String, RemovalRecord)>,
     leases: Vec<(String, LeaseRecord)>,
+    /// What lies among the leases and is none.
+    no_leases: Vec<String>,
+    /// In a folder: nobody was writing.
+    alone: bool,
     referenced: BTreeSet<String>,
 }
 
@@ -59,7 +63,14 @@ impl Store {
     /// [`StoreError`].
     pub async fn survey(&self) -> Result<Survey, StoreError> {
         // Leases first: a run that ends meanwhile is then still seen as one that goes on.
-        let leases = self.leases().await?;
+        let (mut leases, mut no_leases) = (Vec::new(), Vec::new());
+        for (key, record) in self.leases().await? {
+            match record {
+                Some(record) => leases.push((key, record)),
+                None => no_leases.push(key),
+            }
+        }
+        let alone = self.if_alone(|_| ());
         let mut objects = BTreeMap::new();
         if let Some(root) = self.folder() {
             for (key, path) in walk(root) {
@@ -90,8 +101,13 @@ impl Store {
             }
         }
         let referenced = catalogue.entries.iter().flat_map(|entry| volumes(entry).map(|(key, _)| key)).collect();
-        Ok(Survey { catalogue, objects, removals, leases, referenced })
+        Ok(Survey { catalogue, objects, removals, leases, no_leases, alone, referenced })
     }
+}
+
+/// Whether a key is in the folder for unfinished objects.
+pub(crate) fn is_unfinished(key: &str) -> bool {
+    key.split('/').next() == Some(FS_TEMP)
 }
 
 /// The keys and sizes of a backup's objects.
@@ -139,9 +155,9 @@ impl Survey {
             if age.unwrap_or_default() < older {
                 continue;
             }
-            let run = if key.split('/').next() == Some(FS_TEMP) {
+            let run = if is_unfinished(key) {
                 // The names of unfinished objects tell nothing; ours alone are here.
-                if !live.is_empty() {
+                if !live.is_empty() || !self.alone {
                     continue;
                 }
                 None
@@ -176,6 +192,7 @@ impl Survey {
             .iter()
             .filter(|(key, lease)| !held(lease) && (key.starts_with(READING) || !left(lease)))
             .map(|(key, _)| key.clone())
+            .chain(self.no_leases.iter().cloned())
             .collect()
     }
 }

@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use crate::error::{StoreError, StoreErrorKind};
 use crate::open::{Claim, Store};
+use crate::small::There;
 
 /// The name of the user metadata by which a writer knows its own object.
 /// (Azure takes letters and digits only.)
@@ -80,6 +81,11 @@ impl Store {
         let not = |error| NotPut { error, perhaps: false };
         if self.size_of(key).await.map_err(not)?.is_some() {
             return Err(not(self.exists(key)));
+        }
+        if let Some(root) = self.folder() {
+            self.put_file(root, key, bytes, There::Keep, "writing").await.map_err(not)?;
+            self.settle(key);
+            return Ok(());
         }
         let mut write = self.op.write_with(key, bytes.clone()).content_type("application/json");
         if self.conditional {

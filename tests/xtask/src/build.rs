@@ -14,7 +14,7 @@ pub(crate) fn all() -> Done<PathBuf> {
     let digests = plugins()?;
     // The others beside it, though nobody needs them here: with them the dependencies have the features that they have in the
     // tests (of libc, for one), and Wasmtime is compiled once.
-    let packages = ["planb", "planb-sdk", "planb-faults"].map(|name| ["--package", name]);
+    let packages = ["planb", "planb-sdk", "planb-faults", "planb-e2e"].map(|name| ["--package", name]);
     run(cargo().args(["build", "--release"]).args(packages.concat()).env("PLANB_PINNED_PLUGINS", &digests))?;
     let planb = target().join("release/planb");
     eprintln!("built {} and {}", planb.display(), target().join("plugins").display());

@@ -21,8 +21,9 @@ pub(crate) async fn hold(global: &Global, args: &HoldArgs, printer: Printer) -> 
         at: Timestamp::now(),
         reason: args.reason.clone(),
     };
-    store.put_hold(&entry, &record).await?;
+    let held = planb_pipeline::hold(&store, &entry, &record).await;
     store.finish();
+    held?;
     printer.result(
         || line(&entry, "is held: no rule removes it"),
         || json!({ "id": entry.manifest.id, "held": true, "hold": record }),
