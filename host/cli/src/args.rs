@@ -405,8 +405,12 @@ Whatever the rules say, the newest good backup of a job stays, and the newest th
 Each job (label `job`, else server and database) is looked at by itself. A backup is removed manifest first.
 Examples:
   planb prune --from s3://backups/orders --keep-daily 7 --keep-weekly 4 --keep-monthly 12 --dry-run
-  planb prune --from /backups --max-days 30 --orphans")]
+  planb prune --from /backups --max-days 30 --orphans
+  planb prune --job orders --dry-run      # what the rules of planb.toml will remove")]
 pub(crate) struct PruneArgs {
+    /// Apply the rules of this job of planb.toml, in each of its stores, to its backups
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["RuleArgs", "OfArgs", "from"])]
+    pub(crate) job: Option<String>,
     /// The store: a URL, a folder, or a store of planb.toml by its name [default: that of the environment, or the only one of planb.toml]
     #[arg(long, value_name = "URL")]
     pub(crate) from: Option<String>,
@@ -530,7 +534,7 @@ impl DrillArgs {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-All databases of the server are dumped, each as a backup of its own, unless one is named. What is in the folder is what
+All databases of the server are dumped, each as a backup of its own, unless one is named. What is in the folder is what \
 `planb run` would have written there: `planb list`, `verify` and `restore` take the folder as a store.
 Examples:
   planb dump --plugin postgres --db postgresql://admin@db/ --dir ./dumps --jobs 4
@@ -633,16 +637,20 @@ pub(crate) struct DatabasesArgs {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-SIGHUP, or a changed file, reads the settings again; a file with mistakes changes nothing. SIGTERM and SIGINT begin no new run
+SIGHUP, or a changed file, reads the settings again; a file with mistakes changes nothing. SIGTERM and SIGINT begin no new run \
 and wait for those under way, for as long as the grace time; a second signal ends at once.
 Without a planb.toml the one job that the environment describes is served (docs/environment.md).")]
 pub(crate) struct ServeArgs {
     /// Where the status page, health and metrics are [default: that of planb.toml, else 127.0.0.1:8080] [env: PLANB_LISTEN]
-    #[arg(long, value_name = "ADDRESS:PORT")]
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = address)]
     pub(crate) listen: Option<std::net::SocketAddr>,
     /// Where state is kept over restarts
     #[arg(long, env = "PLANB_STATE_DIR", value_name = "DIR")]
     pub(crate) state_dir: Option<PathBuf>,
+}
+
+fn address(text: &str) -> Result<std::net::SocketAddr, String> {
+    text.parse().map_err(|_| "an IP address and a port are wanted, as in 127.0.0.1:8080 or [::1]:8080".to_owned())
 }
 
 #[derive(Debug, Args)]

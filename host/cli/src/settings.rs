@@ -534,12 +534,32 @@ pub(crate) fn store_from(global: &Global, from: Option<&str>) -> Result<Store, R
         },
         None => configured_url(&only_store(global)?)?,
     };
-    Ok(Store::open(&url, Access::Read, WriteSettings::default())?)
+    Store::open(&url, Access::Read, WriteSettings::default()).map_err(|error| {
+        let missing = error.kind == planb_store::StoreErrorKind::NotFound;
+        let names = from.filter(|text| missing && is_word(text)).map(|_| store_names(global)).unwrap_or_default();
+        let report = Report::from(error);
+        if names.is_empty() {
+            report
+        } else {
+            report.with_hint(format!("planb.toml has the stores {}", names.join(", ")))
+        }
+    })
+}
+
+/// Whether it can be a store's name: no URL and no path.
+fn is_word(text: &str) -> bool {
+    !text.contains(['/', '.', ':']) && !text.is_empty()
+}
+
+/// The names of the stores of planb.toml; none where it cannot be read.
+fn store_names(global: &Global) -> Vec<String> {
+    let jobs = Jobs::file(global).and_then(|path| Jobs::read(&path).ok());
+    jobs.and_then(|jobs| jobs.config).map(|config| config.stores.into_keys().collect()).unwrap_or_default()
 }
 
 /// A store of planb.toml, where a word can be the name of one: no URL and no path.
 fn named_store(global: &Global, text: &str) -> Option<StoreConfig> {
-    if text.contains(['/', '.', ':']) || text.is_empty() {
+    if !is_word(text) {
         return None;
     }
     // A folder of this name is meant where the settings know no such store, or cannot be read.

@@ -286,7 +286,7 @@ impl<'o, 'p> Backup<'o, 'p> {
                 report.status = if busy { RunStatus::Skipped } else { RunStatus::Failed };
                 for store in &mut report.stores {
                     store.status = RunStatus::Failed;
-                    store.error.get_or_insert_with(|| "the run failed".to_owned());
+                    store.error.get_or_insert_with(|| error.to_string());
                 }
                 (report, Some(error))
             }

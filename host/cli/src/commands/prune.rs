@@ -2,12 +2,14 @@
 
 use jiff::tz::TimeZone;
 use planb_model::retention::Retention;
-use planb_pipeline::{Action, PruneReport, PruneSpec, prune};
+use planb_pipeline::{Action, PruneReport, PruneSpec, Stop, prune};
 use serde_json::json;
 
 use crate::args::{Global, PruneArgs, RuleArgs};
 use crate::commands::chosen;
 use crate::exit::Exit;
+use crate::jobs::Jobs;
+use crate::jobs::execute::{Own, Pass, retain};
 use crate::printer::{Printer, bytes, duration, plural, table};
 use crate::report::Report;
 use crate::settings::{env_number, store_from};
@@ -15,6 +17,9 @@ use crate::signals;
 
 pub(crate) async fn run(global: &Global, args: &PruneArgs, printer: Printer) -> Result<Exit, Report> {
     let stop = signals::stop(None);
+    if let Some(name) = &args.job {
+        return of_job(global, args, name, &stop, printer).await;
+    }
     let rules = rules(&args.rules)?;
     if rules.is_empty() && !args.orphans {
         return Err(Report::usage("which backups may go? No rule is given").with_hint(
@@ -35,6 +40,29 @@ pub(crate) async fn run(global: &Global, args: &PruneArgs, printer: Printer) -> 
         None => Ok(Exit::Done),
         Some(error) => Err(Report::from(error)),
     }
+}
+
+/// By the rules of a job, in each of its stores.
+async fn of_job(global: &Global, args: &PruneArgs, name: &str, stop: &Stop, printer: Printer) -> Result<Exit, Report> {
+    let jobs = Jobs::load(global)?;
+    let job = jobs.job(name)?;
+    let own = Own::of(job, None);
+    let pass = Pass { orphans: args.orphans.then_some(args.older_than), dry_run: args.dry_run };
+    let Some(passes) = retain(job, &own, pass, stop).await else {
+        return Err(Report::usage(format!("the job {name} has no retention rules"))
+            .with_hint("give it `retention` in planb.toml, for example { daily = 7, weekly = 4 }"));
+    };
+    let reports: Vec<&PruneReport> = passes.iter().filter_map(|pass| pass.as_ref().ok()).collect();
+    printer.result(
+        || reports.iter().map(|report| format!("{}\n{}", report.store, text(report))).collect::<Vec<_>>().join("\n"),
+        || json!({ "job": name, "stores": reports }),
+    );
+    // Those that failed were told of one by one.
+    Ok(match passes.iter().filter(|pass| pass.is_err()).count() {
+        0 => Exit::Done,
+        failed if failed < passes.len() => Exit::Partial,
+        _ => Exit::Failed,
+    })
 }
 
 /// The rules of the flags, or where there are none, of the environment.

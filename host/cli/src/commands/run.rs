@@ -12,7 +12,7 @@ use crate::backing_up::{Job, Wish};
 use crate::commands;
 use crate::commands::serve::serve;
 use crate::exit::Exit;
-use crate::jobs::execute::{Own, execute, retain};
+use crate::jobs::execute::{Own, Pass, execute, retain};
 use crate::jobs::tell::Once;
 use crate::jobs::{Jobs, arguments};
 use crate::printer::{Printer, bytes, duration, plural};
@@ -79,7 +79,7 @@ async fn with_job(
     if executed.status() != RunStatus::Failed {
         let own = Own::of(job, Some(&executed));
         // What it says it says on stderr: the backup is there.
-        retain(job, &own, &stop).await;
+        retain(job, &own, Pass::AFTER_A_RUN, &stop).await;
     }
     match executed.failed {
         // It was said on stderr already, when it happened.

@@ -205,17 +205,35 @@ pub(crate) fn open(store: &StoreConfig) -> Result<Store, Report> {
     Ok(Store::open(&configured_url(store)?, Access::Read, WriteSettings::default())?)
 }
 
+/// How retention is applied.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pass {
+    /// Remove what dead runs left, at least this old.
+    pub(crate) orphans: Option<Duration>,
+    /// Only tell.
+    pub(crate) dry_run: bool,
+}
+
+impl Pass {
+    /// After a run. What a crash left is older than any run's grace by then.
+    pub(crate) const AFTER_A_RUN: Self = Self { orphans: Some(Duration::from_hours(24)), dry_run: false };
+}
+
 /// Applies the retention rules of a job in each of its stores. None: it has none.
-pub(crate) async fn retain(job: &JobConfig, own: &Own, stop: &Stop) -> Option<Vec<Result<PruneReport, Report>>> {
+pub(crate) async fn retain(
+    job: &JobConfig,
+    own: &Own,
+    pass: Pass,
+    stop: &Stop,
+) -> Option<Vec<Result<PruneReport, Report>>> {
     let mut reports = Vec::new();
     for config in &job.to {
         let Some(rules) = job.retention_at(config).filter(|rules| !rules.is_empty()) else { continue };
         let spec = PruneSpec {
             rules: rules.clone(),
             zone: job.timezone.clone().unwrap_or_else(jiff::tz::TimeZone::system),
-            // What a crash left is older than any run's grace by then.
-            orphans: Some(Duration::from_hours(24)),
-            dry_run: false,
+            orphans: pass.orphans,
+            dry_run: pass.dry_run,
         };
         let pruned = async {
             let store = open(config)?;

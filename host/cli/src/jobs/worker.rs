@@ -15,7 +15,7 @@ use planb_runner::{JobSpec, Notice, Outcome, RunContext, Status, StoreOutcome, W
 use serde_json::{Value, json};
 
 use crate::args::Global;
-use crate::jobs::execute::{Executed, Own, drill, execute, open, retain};
+use crate::jobs::execute::{Executed, Own, Pass, drill, execute, open, retain};
 use crate::jobs::{Jobs, arguments, tell};
 use crate::report::Report;
 
@@ -164,7 +164,7 @@ impl Worker for Hands {
         let Some((_, job)) = self.0.job(name) else { return gone() };
         let known = self.0.own.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
         let own = known.unwrap_or_else(|| Arc::new(Own::of(&job, None)));
-        let Some(reports) = retain(&job, &own, &stop_of(&run)).await else {
+        let Some(reports) = retain(&job, &own, Pass::AFTER_A_RUN, &stop_of(&run)).await else {
             return Outcome::skipped("the job has no retention rules");
         };
         self.0.look(&job, &own).await;
