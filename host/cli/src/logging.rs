@@ -6,8 +6,11 @@ use std::sync::{Mutex, PoisonError};
 
 use planb_model::redact::Redactor;
 use planb_model::secret::Secret;
-use tracing_subscriber::EnvFilter;
+use planb_traces::Traces;
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _};
 
 use crate::args::{Global, LogFormat};
 use crate::printer::Printer;
@@ -16,7 +19,9 @@ use crate::printer::Printer;
 static LEAKED: AtomicBool = AtomicBool::new(false);
 static REDACTOR: Mutex<Option<Redactor>> = Mutex::new(None);
 
-const QUIET: [&str; 6] = [
+const QUIET: [&str; 7] = [
+    // Spans for traces.
+    "planb_trace=off",
     "reqsign=info",
     "reqsign_core=info",
     "reqsign_aws_v4=info",
@@ -44,7 +49,7 @@ pub(crate) fn redact(text: &str) -> String {
 }
 
 /// Sets the log up: `RUST_LOG` if it is set, else the level for planb and warnings of the libraries.
-pub(crate) fn start(global: &Global) {
+pub(crate) fn start(global: &Global, traces: Option<&Traces>) {
     let level = global.log_level.as_deref().unwrap_or(if Printer::interactive() { "warn" } else { "info" });
     let names = ["planb", "planb_model", "planb_plugin", "planb_tool", "planb_store", "planb_pipeline", "planb_proof"];
     let quiet = if level == "error" { "error" } else { "warn" };
@@ -53,12 +58,12 @@ pub(crate) fn start(global: &Global) {
     let filter = filter.unwrap_or_else(|| EnvFilter::new(format!("{quiet},{}", ours.join(","))));
     // The library that signs requests shows credentials in its debug lines; nobody needs those.
     let filter = QUIET.iter().filter_map(|line| line.parse().ok()).fold(filter, EnvFilter::add_directive);
-    let builder =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(Redacting).with_ansi(Printer::interactive());
-    match global.log_format {
-        LogFormat::Json => builder.json().flatten_event(true).init(),
-        LogFormat::Text => builder.with_target(false).init(),
-    }
+    let layer = tracing_subscriber::fmt::layer().with_writer(Redacting).with_ansi(Printer::interactive());
+    let layer = match global.log_format {
+        LogFormat::Json => layer.json().flatten_event(true).with_filter(filter).boxed(),
+        LogFormat::Text => layer.with_target(false).with_filter(filter).boxed(),
+    };
+    tracing_subscriber::registry().with(traces.map(Traces::layer)).with(layer).init();
     // What stores read from the environment.
     for name in [
         "AWS_SECRET_ACCESS_KEY",
@@ -69,6 +74,13 @@ pub(crate) fn start(global: &Global) {
     ] {
         if let Some(value) = crate::settings::env(name) {
             hide(&Secret::new(value));
+        }
+    }
+    // Headers for the collector of traces, `authorization=Bearer%20...` most often.
+    for name in ["OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_TRACES_HEADERS"] {
+        let value = crate::settings::env(name).unwrap_or_default();
+        for (_, header) in value.split(',').filter_map(|header| header.split_once('=')) {
+            hide(&Secret::new(header.to_owned()));
         }
     }
 }

@@ -16,6 +16,8 @@ mod signals;
 
 use std::process::ExitCode;
 
+use planb_traces::Traces;
+
 use crate::args::{Cli, Command, Output, PluginCommand};
 use crate::exit::Exit;
 use crate::printer::Printer;
@@ -30,13 +32,22 @@ fn main() -> ExitCode {
     // A backup is as confidential as its database: what planb writes is its user's alone.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     let cli = args::parse();
-    logging::start(&cli.global);
     planb_store::start_rclone_by(rclone::starter);
     let printer = Printer { output: cli.global.output };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_all().build();
     let outcome = match runtime {
         Ok(runtime) => {
+            let within = runtime.enter();
+            let traces = Traces::start(settings::env);
+            logging::start(&cli.global, traces.as_ref().ok().and_then(Option::as_ref));
+            if let Err(error) = &traces {
+                tracing::warn!("{error}");
+            }
+            drop(within);
             let outcome = runtime.block_on(dispatch(cli, printer));
+            if let Ok(Some(traces)) = traces {
+                traces.finish();
+            }
             // A thread that still compiles or reads is not waited for.
             runtime.shutdown_background();
             outcome

@@ -201,6 +201,12 @@ pub static VARIABLES: &[Variable] = &[
     var(Log, "LOG_LEVEL", "`error`, `warn`, `info`, `debug`, `trace`, for planb; libraries are kept to warnings", "`warn` on a terminal, else `info`").flag("--log-level").of(DBSTASH),
     var(Log, "LOG_FORMAT", "`text` or `json`", "`text`").flag("--log-format").of(DBSTASH),
     var(Log, "RUST_LOG", "A filter of `tracing`; replaces the level, and shows libraries too. Set to nothing it leaves errors only", "").of(COMMON),
+    var(Log, "OTEL_EXPORTER_OTLP_ENDPOINT", "A collector for [traces](observability.md#traces), as `http://collector:4318`; `/v1/traces` is put behind it. `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` is taken as it is and beats it", "No traces").of(COMMON),
+    var(Log, "OTEL_EXPORTER_OTLP_PROTOCOL", "`http/protobuf` or `http/json`", "`http/protobuf`").of(COMMON),
+    var(Log, "OTEL_EXPORTER_OTLP_HEADERS", "Headers for the collector, as `name=value,name=value`", "").of(COMMON),
+    var(Log, "OTEL_SERVICE_NAME", "The service that traces are of", "`planb`").of(COMMON),
+    var(Log, "OTEL_RESOURCE_ATTRIBUTES", "More attributes of all traces, as `name=value,name=value`", "").of(COMMON),
+    var(Log, "OTEL_TRACES_SAMPLER", "Which traces are kept, with `OTEL_TRACES_SAMPLER_ARG`", "`parentbased_always_on`").of(COMMON),
     // The stores' services.
     var(Services, "AWS_ENDPOINT_URL_S3", "S3: endpoint, where the URL has no `endpoint=`. Beats `AWS_ENDPOINT_URL`", "Amazon's").of(COMMON),
     var(Services, "AWS_ENDPOINT_URL", "The same", "").alias_of("AWS_ENDPOINT_URL_S3").of(COMMON),

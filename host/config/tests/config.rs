@@ -329,7 +329,8 @@ fn secrets_in_a_file_that_others_can_read_are_refused() {
     assert!(!shown.contains("hunter2"), "{shown}");
     assert!(shown.contains("postgresql://me:***@h/a"), "{shown}");
     let values: Vec<_> = config.jobs["a"].all_secrets().iter().map(|secret| secret.expose().to_owned()).collect();
-    assert_eq!(values, ["postgresql://me:hunter2@h/a", "hunter2", "hunter2"]);
+    // Of a database's URL its password alone: its name is in every message.
+    assert_eq!(values, ["hunter2", "hunter2"]);
 }
 
 #[test]

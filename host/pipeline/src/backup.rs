@@ -12,6 +12,7 @@ use planb_model::name::{NameTemplate, NameValues};
 use planb_model::plan::BackupPlan;
 use planb_store::{NotPut, SIGNATURE, Store, StoreError};
 use serde::Serialize;
+use tracing::Instrument as _;
 
 use crate::codec::Encryption;
 use crate::encode::Encoding;
@@ -22,6 +23,7 @@ use crate::operation::Operation;
 use crate::progress::{Progress, Stage};
 use crate::sign::Signer;
 use crate::stages::{Stages, StagesSpec, Streamed};
+use crate::traced;
 
 /// What to back up, and how.
 #[derive(Debug, Clone)]
@@ -273,7 +275,11 @@ impl<'o, 'p> Backup<'o, 'p> {
             ..RunReport::skipped(&self.op.description().key, &self.spec.scope)
         };
         let id = report.id.clone();
-        let outcome = self.try_run(&id, &mut report).await;
+        let span = traced::span("backup", &report.engine, &report.database, &id);
+        self.progress.trace(&span);
+        let outcome = self.try_run(&id, &mut report).instrument(span.clone()).await;
+        self.progress.traced();
+        traced::ended(&span, outcome.as_ref().err());
         report.duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         match outcome {
             Ok(()) => {

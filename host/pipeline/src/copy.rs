@@ -6,6 +6,7 @@ use std::sync::Arc;
 use planb_model::manifest::LARGEST;
 use planb_store::{Entry, NotPut, SIGNATURE, Store, StoreErrorKind};
 use serde::Serialize;
+use tracing::Instrument as _;
 
 use crate::decode::store_or_damaged;
 use crate::error::RunError;
@@ -14,6 +15,7 @@ use crate::judge::Meter;
 use crate::lock::{Leases, Lock, reading};
 use crate::progress::{Progress, Stage};
 use crate::stop::Stop;
+use crate::traced;
 
 /// What became of a copy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -65,7 +67,11 @@ pub async fn copy(
     let mut written = Vec::new();
     let outcome = match reading(from, entry).await {
         Ok(read) => {
-            let outcome = bring(from, entry, to, progress, stop, &mut written).await;
+            let span = traced::span("copy", &manifest.engine, &manifest.database, &manifest.id);
+            progress.trace(&span);
+            let outcome = bring(from, entry, to, progress, stop, &mut written).instrument(span.clone()).await;
+            progress.traced();
+            traced::ended(&span, outcome.as_ref().err());
             if let Some(read) = read {
                 read.release(true).await;
             }

@@ -28,6 +28,7 @@ mod restore;
 mod sign;
 mod stages;
 mod stop;
+pub mod traced;
 mod trim;
 mod verify;
 

@@ -158,7 +158,7 @@ impl<'p> Operation<'p> {
     }
 
     /// From now on tools may also write where this scope's files are, if it is one of files.
-    pub(crate) fn open_scope(&mut self, scope: &Scope) {
+    pub fn open_scope(&mut self, scope: &Scope) {
         self.launcher.also_writable(Bounds::of_scope(self.plugin.description(), scope));
     }
 

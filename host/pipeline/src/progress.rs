@@ -1,6 +1,10 @@
 //! What a run tells while it goes on. Written by the stages, read by whoever shows it.
 
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use planb_model::TRACE;
+use tracing::Span;
 
 /// Where a run is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +39,15 @@ pub struct Progress {
     stored: AtomicU64,
     expected: AtomicU64,
     stage: AtomicU8,
+    trace: Mutex<Trace>,
+}
+
+/// The spans of a trace: one of the whole, and within it one of each stage.
+#[derive(Debug, Default)]
+struct Trace {
+    whole: Option<Span>,
+    /// Ends when it is dropped.
+    stage: Option<Span>,
 }
 
 impl Progress {
@@ -77,5 +90,25 @@ impl Progress {
 
     pub(crate) fn enter(&self, stage: Stage) {
         self.stage.store(stage as u8, Ordering::Relaxed);
+        let mut trace = self.trace.lock().unwrap_or_else(PoisonError::into_inner);
+        // The one before ends first.
+        trace.stage = None;
+        if let Some(whole) = trace.whole.clone() {
+            trace.stage = Some(tracing::info_span!(target: TRACE, parent: &whole, "stage", otel.name = stage.as_str()));
+        }
+    }
+
+    /// From now on stages are traced as parts of this.
+    pub(crate) fn trace(&self, whole: &Span) {
+        *self.trace.lock().unwrap_or_else(PoisonError::into_inner) = Trace { whole: Some(whole.clone()), stage: None };
+    }
+
+    /// What was traced is over. Its sizes go with it.
+    pub(crate) fn traced(&self) {
+        let trace = std::mem::take(&mut *self.trace.lock().unwrap_or_else(PoisonError::into_inner));
+        if let Some(whole) = trace.whole {
+            whole.record("planb.plain_bytes", self.plain());
+            whole.record("planb.stored_bytes", self.stored());
+        }
     }
 }

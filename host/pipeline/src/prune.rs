@@ -9,9 +9,11 @@ use planb_model::manifest::Manifest;
 use planb_model::retention::{Candidate, Decision, Retention, decide};
 use planb_store::{Entry, Orphan, Removed, Store, StoreError, Survey};
 use serde::Serialize;
+use tracing::Instrument as _;
 
 use crate::error::RunError;
 use crate::stop::Stop;
+use crate::traced;
 
 /// What to remove.
 #[derive(Debug, Clone)]
@@ -107,6 +109,22 @@ fn job(manifest: &Manifest) -> (String, String, String, String) {
 /// # Errors
 /// [`RunError`] where the store cannot be looked at.
 pub async fn prune(
+    store: &Store,
+    spec: &PruneSpec,
+    chosen: impl Fn(&Manifest) -> bool,
+    stop: &Stop,
+) -> Result<PruneReport, RunError> {
+    let span = traced::prune(spec.dry_run);
+    let outcome = clear(store, spec, chosen, stop).instrument(span.clone()).await;
+    if let Ok(report) = &outcome {
+        span.record("planb.removed", report.backups.iter().filter(|backup| backup.removed).count());
+        span.record("planb.freed_bytes", report.freed_bytes);
+    }
+    traced::ended(&span, outcome.as_ref().err());
+    outcome
+}
+
+async fn clear(
     store: &Store,
     spec: &PruneSpec,
     chosen: impl Fn(&Manifest) -> bool,

@@ -15,6 +15,7 @@ use planb_store::{Entry, Store};
 use planb_tool::{Folder, Stdin, Stdout};
 use serde::Serialize;
 use tokio::runtime::Handle;
+use tracing::Instrument as _;
 
 use crate::codec::Identities;
 use crate::decode::{Keys, Plain, fetch, uncarry};
@@ -23,6 +24,7 @@ use crate::lock::{is_gone, reading};
 use crate::operation::Operation;
 use crate::progress::{Progress, Stage};
 use crate::stages::joined;
+use crate::traced;
 use crate::verify::check_stored;
 
 /// What to restore, and where to.
@@ -218,7 +220,13 @@ impl<'o, 'p> Restore<'o, 'p> {
     pub async fn run(self) -> Result<RestoreReport, RunError> {
         let reading = reading(&self.store, &self.entry).await?;
         let (store, entry) = (self.store.clone(), self.entry.clone());
-        let outcome = self.restore().await;
+        let manifest = &entry.manifest;
+        let span = traced::span("restore", &manifest.engine, &manifest.database, &manifest.id);
+        let progress = Arc::clone(&self.progress);
+        progress.trace(&span);
+        let outcome = self.restore().instrument(span.clone()).await;
+        progress.traced();
+        traced::ended(&span, outcome.as_ref().err());
         if let Some(lease) = reading {
             lease.release(true).await;
         }

@@ -9,6 +9,7 @@ use planb_model::manifest::{FileRecord, Manifest};
 use planb_plugin::Plugin;
 use planb_store::{Entry, Store};
 use serde::Serialize;
+use tracing::Instrument as _;
 
 use crate::codec::Identities;
 use crate::decode::{Keys, Plain, fetch, store_or_damaged, uncarry};
@@ -19,6 +20,7 @@ use crate::progress::Progress;
 use crate::pump::{QUEUE, Seen};
 use crate::stages::joined;
 use crate::stop::Stop;
+use crate::traced;
 
 /// One thing that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -56,7 +58,15 @@ pub async fn verify(
     stop: &Arc<Stop>,
 ) -> Result<VerifyReport, RunError> {
     let reading = reading(store, entry).await?;
-    let outcome = look(store, entry, plugin, identities, progress, stop).await;
+    let manifest = &entry.manifest;
+    let span = traced::span("verify", &manifest.engine, &manifest.database, &manifest.id);
+    progress.trace(&span);
+    let outcome = look(store, entry, plugin, identities, progress, stop).instrument(span.clone()).await;
+    progress.traced();
+    match &outcome {
+        Ok(report) if !report.ok => drop(span.record("otel.status_code", "ERROR")),
+        outcome => traced::ended(&span, outcome.as_ref().err()),
+    }
     if let Some(lease) = reading {
         lease.release(true).await;
     }

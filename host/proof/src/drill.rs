@@ -6,8 +6,9 @@ use std::time::Instant;
 use jiff::Timestamp;
 use planb_model::drill::{self, DrillCheck, DrillRecord};
 use planb_model::engine::{FailureCode, Purpose, Scope};
-use planb_pipeline::{Identities, Progress, Restore, RestoreSpec, RunError};
+use planb_pipeline::{Identities, Progress, Restore, RestoreSpec, RunError, traced};
 use planb_store::{Entry, Store};
+use tracing::Instrument as _;
 
 use crate::lab::{Lab, Place};
 use crate::round_trip::inventory;
@@ -33,6 +34,17 @@ impl Drill {
     /// [`RunError`] where there is no server to restore into, or the drill was stopped. A restore that fails, or differs, is no
     /// error but a failed check.
     pub async fn run(self, lab: &Lab<'_>, progress: &Arc<Progress>) -> Result<DrillRecord, RunError> {
+        let manifest = &self.entry.manifest;
+        let span = traced::span("drill", &manifest.engine, &manifest.database, &manifest.id);
+        let outcome = self.restore_and_compare(lab, progress).instrument(span.clone()).await;
+        match &outcome {
+            Ok(record) if !record.ok => drop(span.record("otel.status_code", "ERROR")),
+            outcome => traced::ended(&span, outcome.as_ref().err()),
+        }
+        outcome
+    }
+
+    async fn restore_and_compare(self, lab: &Lab<'_>, progress: &Arc<Progress>) -> Result<DrillRecord, RunError> {
         let begun = Instant::now();
         let manifest = self.entry.manifest.clone();
         let source = manifest.source();

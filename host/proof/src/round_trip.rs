@@ -254,7 +254,8 @@ fn words(object: &Object) -> String {
 
 /// Fills a place with the plugin's seed; gives what it holds then.
 pub(crate) async fn seed(lab: &Lab<'_>, place: &Place) -> Result<Vec<Object>, RunError> {
-    let op = lab.open(place, &[Purpose::Scratch, Purpose::Query, Purpose::Backup, Purpose::Restore]).await?;
+    let mut op = lab.open(place, &[Purpose::Scratch, Purpose::Query, Purpose::Backup, Purpose::Restore]).await?;
+    op.open_scope(&place.scope);
     let mut session = lab.plugin.session().await?;
     let mode = lab.plugin.description().modes.first().copied().unwrap_or(Mode::Stream);
     let plan = session.plan_seed(&op.request(place.scope.clone(), mode, false)).await?;

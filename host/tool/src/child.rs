@@ -10,6 +10,7 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, waitid};
 use tokio::sync::watch;
+use tracing::field::Empty;
 
 use crate::error::ToolError;
 use crate::spawn::on_spawner;
@@ -101,6 +102,7 @@ impl Child {
             pipes.stdout = stdout.as_ref().and_then(|stdout| stdout.as_fd().try_clone_to_owned().ok());
         }
         let (tool, shared) = (id.clone(), Arc::clone(&group));
+        let span = tracing::info_span!(target: planb_model::TRACE, "tool", otel.name = id, process.exit.code = Empty);
         std::thread::spawn(move || {
             // Seen, but not yet reaped: until then nobody else can get its process id, so the group is still ours.
             while matches!(
@@ -117,6 +119,10 @@ impl Child {
                 stderr: pipes.said.unwrap_or_default(),
             };
             tracing::debug!(tool, end = exit.describe(), "tool ended");
+            if let Some(code) = exit.code {
+                span.record("process.exit.code", code);
+            }
+            drop(span);
             sender.send_replace(Some(exit));
             // The mark (its TMPDIR) goes with this thread, after the tool.
             drop(mark);

@@ -12,6 +12,8 @@ use planb_model::redact::Redactor;
 use planb_pipeline::{PruneReport, PruneSpec, RunReport, RunStatus, Stop, Trust, prune};
 use planb_store::{Access, Store, WriteSettings};
 use planb_tool::{Hook, HookOutcome, run_hook};
+use tracing::Instrument as _;
+use tracing::field::Empty;
 
 use crate::args::{DrillArgs, Global, RunArgs};
 use crate::backing_up::{Done, Job, Watch};
@@ -67,6 +69,14 @@ pub(crate) async fn execute(
     stop: &Arc<Stop>,
     watch: Watch<'_>,
 ) -> Executed {
+    let span = tracing::info_span!(target: planb_model::TRACE, "operation", otel.name = "run", planb.job = job.job, otel.status_code = Empty);
+    let executed = in_order(global, job, args, stop, watch).instrument(span.clone()).await;
+    let good = matches!(executed.status(), RunStatus::Success | RunStatus::Skipped);
+    span.record("otel.status_code", if good { "OK" } else { "ERROR" });
+    executed
+}
+
+async fn in_order(global: &Global, job: &JobConfig, args: &RunArgs, stop: &Arc<Stop>, watch: Watch<'_>) -> Executed {
     let own = Global { work_dir: job.work_dir.clone().or_else(|| global.work_dir.clone()), ..global.clone() };
     let global = &own;
     let mut executed = Executed { done: Vec::new(), failed: None, warnings: Vec::new(), server: None };
