@@ -76,13 +76,7 @@ pub(crate) fn start(global: &Global, traces: Option<&Traces>) {
             hide(&Secret::new(value));
         }
     }
-    // Headers for the collector of traces, `authorization=Bearer%20...` most often.
-    for name in ["OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_TRACES_HEADERS"] {
-        let value = crate::settings::env(name).unwrap_or_default();
-        for (_, header) in value.split(',').filter_map(|header| header.split_once('=')) {
-            hide(&Secret::new(header.to_owned()));
-        }
-    }
+    planb_traces::secrets(crate::settings::env).iter().for_each(hide);
 }
 
 #[derive(Debug, Clone, Copy)]

@@ -118,6 +118,10 @@ impl From<RunError> for Report {
                 Exit::Verification,
                 Some("restore another backup: planb list shows them; planb verify checks one".to_owned()),
             ),
+            RunError::Leaving(_) => report(
+                Exit::Failed,
+                Some("it is that prune's now; where it was cut off, planb prune and then this again".to_owned()),
+            ),
             RunError::Gone(_) => report(Exit::Failed, Some("planb list shows what is there".to_owned())),
             RunError::Untrusted { .. } => report(
                 Exit::Verification,

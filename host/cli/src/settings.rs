@@ -536,7 +536,8 @@ pub(crate) fn store_from(global: &Global, from: Option<&str>) -> Result<Store, R
     };
     Store::open(&url, Access::Read, WriteSettings::default()).map_err(|error| {
         let missing = error.kind == planb_store::StoreErrorKind::NotFound;
-        let names = from.filter(|text| missing && is_word(text)).map(|_| store_names(global)).unwrap_or_default();
+        let unknown = |text: &&str| missing && is_word(text) && named_store(global, text).is_none();
+        let names = from.filter(unknown).map(|_| store_names(global)).unwrap_or_default();
         let report = Report::from(error);
         if names.is_empty() {
             report

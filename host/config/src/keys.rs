@@ -100,7 +100,13 @@ pub static DRILL: &[Key] = &[
 /// `[serve]`.
 pub static SERVE: &[Key] = &[
     key("listen", Kind::Address, "Where the status page, health and metrics are.", "127.0.0.1:8080"),
-    key("token", Kind::Secret, "Who shows it may trigger runs. Without one nobody may.", ""),
+    key("token", Kind::Secret, "Who shows it may trigger runs; at least 16 characters. Without one nobody may.", ""),
+    key(
+        "hosts",
+        Kind::Texts,
+        "Names by which the page may be asked for, besides addresses and `localhost`: those of a reverse proxy. On other addresses than loopback names are only checked where some are given.",
+        "",
+    ),
     key("concurrency", Kind::Count(1, 1000), "Runs at once, over all jobs.", "2"),
     key(
         "state_dir",

@@ -17,6 +17,8 @@ pub struct ServeConfig {
     pub listen: SocketAddr,
     /// Who shows it may trigger runs. None: nobody may.
     pub token: Option<Secret>,
+    /// Names by which the page may be asked for, besides addresses and `localhost`.
+    pub hosts: Vec<String>,
     /// Runs at once.
     pub concurrency: usize,
     /// Where state is kept. None: the user's usual place.
@@ -48,6 +50,7 @@ impl ServeConfig {
                 .and_then(|text| text.parse().ok())
                 .unwrap_or(SocketAddr::from((Ipv4Addr::LOCALHOST, 8080))),
             token: settings.secret("token"),
+            hosts: settings.texts("hosts").unwrap_or_default(),
             concurrency: settings.count("concurrency").and_then(|count| usize::try_from(count).ok()).unwrap_or(2),
             state_dir: settings.text("state_dir").map(PathBuf::from),
             grace: settings.duration("grace").unwrap_or(Duration::from_secs(30)),

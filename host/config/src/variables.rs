@@ -206,6 +206,7 @@ pub static VARIABLES: &[Variable] = &[
     var(Log, "OTEL_EXPORTER_OTLP_HEADERS", "Headers for the collector, as `name=value,name=value`", "").of(COMMON),
     var(Log, "OTEL_SERVICE_NAME", "The service that traces are of", "`planb`").of(COMMON),
     var(Log, "OTEL_RESOURCE_ATTRIBUTES", "More attributes of all traces, as `name=value,name=value`", "").of(COMMON),
+    var(Log, "OTEL_SDK_DISABLED", "`true`: no traces, whatever else is set. `OTEL_TRACES_EXPORTER=none` says the same", "").of(COMMON),
     var(Log, "OTEL_TRACES_SAMPLER", "Which traces are kept, with `OTEL_TRACES_SAMPLER_ARG`", "`parentbased_always_on`").of(COMMON),
     // The stores' services.
     var(Services, "AWS_ENDPOINT_URL_S3", "S3: endpoint, where the URL has no `endpoint=`. Beats `AWS_ENDPOINT_URL`", "Amazon's").of(COMMON),

@@ -62,7 +62,8 @@ impl DrillRecord {
 /// Whether a key can be that of a result.
 pub fn is_key(key: &str) -> bool {
     let name = key.rsplit('/').next().unwrap_or_default();
-    name.strip_suffix(".json").is_some_and(|name| name.contains(INFIX))
+    let time = name.strip_suffix(".json").and_then(|name| name.rsplit_once(INFIX)).map(|(_, time)| time);
+    time.is_some_and(|time| !time.is_empty() && time.chars().all(|c| c.is_ascii_digit() || "TZ.".contains(c)))
 }
 
 /// Compares what a restored database holds with what was seen in the dump: the same objects, the same rows.
@@ -148,6 +149,8 @@ mod tests {
     #[test]
     fn keys() {
         assert!(is_key("daily/orders-2026.drill-20260207T020000.123Z.json"));
+        assert!(is_key("orders.drill-20260207T020000Z.json"));
         assert!(!is_key("orders.manifest.json") && !is_key("a.drill-b/orders.sql"));
+        assert!(!is_key("orders.drill-2.manifest.json") && !is_key("orders.drill-x.json"));
     }
 }

@@ -14,8 +14,12 @@ pub const FOLDER: &str = ".planb/removing/";
 pub const LARGEST: u64 = 64 << 20;
 
 /// A removal that was begun this long ago by somebody of whom nothing is known goes on no more: between the writing of its
-/// record and the removal of the manifest lie two or three requests.
+/// record and the removal of the manifest lie a few requests, for which there is no more [`TIME`].
 pub const GOES_ON: SignedDuration = SignedDuration::from_mins(5);
+/// The same for one whose process is seen to live: it may have been stopped in between.
+const LIVES_ON: SignedDuration = SignedDuration::from_hours(1);
+/// Who has not removed the manifest this long after writing the record down leaves it.
+pub const TIME: std::time::Duration = std::time::Duration::from_mins(2);
 
 /// A removal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,16 +41,22 @@ pub struct RemovalRecord {
 }
 
 impl RemovalRecord {
-    /// The key of the record of a backup's removal.
-    pub fn key(id: &str) -> String {
-        format!("{FOLDER}{id}.json")
+    /// The key of the record of one removal of a backup. `nonce`: tells it from others' removals of the same.
+    pub fn key(id: &str, nonce: &str) -> String {
+        format!("{FOLDER}{id}.{nonce}.json")
+    }
+
+    /// Whether a key can be that of a record of this backup's removal.
+    pub fn is_of(key: &str, id: &str) -> bool {
+        key.strip_prefix(FOLDER).and_then(|name| name.strip_prefix(id)).is_some_and(|rest| rest.starts_with('.'))
     }
 
     /// Whether somebody is still at it. `lives`: whether the process of who began it lives; none where it is of another
     /// machine.
     pub fn goes_on(&self, now: Timestamp, lives: Option<bool>) -> bool {
         let age = self.at.map(|at| now.duration_since(at).abs());
-        lives != Some(false) && age.is_some_and(|age| age < GOES_ON)
+        let longest = if lives == Some(true) { LIVES_ON } else { GOES_ON };
+        lives != Some(false) && age.is_some_and(|age| age < longest)
     }
 
     /// Reads one, trusting nothing in it. None: it is not one.
@@ -79,7 +89,8 @@ mod tests {
         let later = |minutes| at + SignedDuration::from_mins(minutes);
         assert!(record.goes_on(later(0), None) && record.goes_on(later(4), Some(true)));
         assert!(!record.goes_on(later(0), Some(false)));
-        assert!(!record.goes_on(later(6), None) && !record.goes_on(later(6), Some(true)));
+        assert!(!record.goes_on(later(6), None) && record.goes_on(later(6), Some(true)));
+        assert!(!record.goes_on(later(61), Some(true)));
         // By a clock that was wrong.
         assert!(!record.goes_on(later(-60), None));
         let old = RemovalRecord { at: None, ..record };

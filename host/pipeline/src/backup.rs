@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use jiff::{Timestamp, Zoned};
 use planb_model::compression::Compression;
-use planb_model::engine::{Answer, Inspection, Mode, Query, Request, Scope};
+use planb_model::engine::{Answer, Inspection, Mode, Query, Request, Scope, ScopeKind};
 use planb_model::manifest::{self, Manifest, PluginRecord, ToolRecord, combined_sha256};
 use planb_model::name::{NameTemplate, NameValues};
 use planb_model::plan::BackupPlan;
@@ -16,7 +16,7 @@ use tracing::Instrument as _;
 
 use crate::codec::Encryption;
 use crate::encode::Encoding;
-use crate::error::RunError;
+use crate::error::{RunError, blame_of};
 use crate::fan::remove;
 use crate::lock::{Held, Leases, Lock};
 use crate::operation::Operation;
@@ -279,7 +279,9 @@ impl<'o, 'p> Backup<'o, 'p> {
         self.progress.trace(&span);
         let outcome = self.try_run(&id, &mut report).instrument(span.clone()).await;
         self.progress.traced();
-        traced::ended(&span, outcome.as_ref().err());
+        // One that some stores lack is no good one.
+        let partial = report.store_errors.first().map(blame_of);
+        traced::blamed(&span, outcome.as_ref().map_or_else(|error| Some(error.blame()), |()| partial));
         report.duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         match outcome {
             Ok(()) => {
@@ -342,14 +344,14 @@ impl<'o, 'p> Backup<'o, 'p> {
     async fn contested(&self, id: &str, name: &str, artifact: &str, failed: &[Option<StoreError>]) -> bool {
         let manifest = format!("{name}{}", manifest::SUFFIX);
         for (store, _) in self.stores.iter().zip(failed).filter(|(_, failed)| failed.is_none()) {
+            // Where that cannot be told, the writing tells. Leases first: one that is given back meanwhile leaves its objects.
+            if store.is_being_written(id, &manifest).await.unwrap_or(false) {
+                return true;
+            }
             for key in [manifest.as_str(), artifact] {
                 if matches!(store.size_of(key).await, Ok(Some(_))) {
                     return true;
                 }
-            }
-            // Where that cannot be told, the writing tells.
-            if store.is_being_written(id, &manifest).await.unwrap_or(false) {
-                return true;
             }
         }
         false
@@ -371,14 +373,13 @@ impl<'o, 'p> Backup<'o, 'p> {
         let job = match self.spec.labels.get("job") {
             Some(job) => format!("job {job}, {}", self.spec.scope.label()),
             None => {
-                let server = request.connection.place().unwrap_or_default();
-                format!(
-                    "{} {} {:?} {}",
-                    self.op.description().key,
-                    server,
-                    self.spec.scope.kind(),
-                    self.spec.scope.label()
-                )
+                let (engine, label) = (&self.op.description().key, self.spec.scope.label());
+                let server = request.connection.place().map_or_else(String::new, |server| format!(" on {server}"));
+                match self.spec.scope.kind() {
+                    ScopeKind::Database => format!("{engine} {label}{server}"),
+                    // A database may be called `globals`.
+                    kind => format!("{engine} {label} ({}){server}", format!("{kind:?}").to_lowercase()),
+                }
             }
         };
         let leases = Leases { id, job: &job, keys, manifest };

@@ -12,7 +12,7 @@ use crate::decode::store_or_damaged;
 use crate::error::RunError;
 use crate::fan::remove;
 use crate::judge::Meter;
-use crate::lock::{Leases, Lock, reading};
+use crate::lock::{Leases, Lock, is_gone, reading};
 use crate::progress::{Progress, Stage};
 use crate::stop::Stop;
 use crate::traced;
@@ -56,7 +56,6 @@ pub async fn copy(
         return Err(RunError::Settings(format!("{} has another backup under the name {}", to.shown(), entry.name())));
     }
     progress.expect(manifest.stored_bytes);
-    progress.enter(Stage::Streaming);
     // What is written, should planb be killed; and what is read, should a prune come by.
     let mut keys: Vec<String> =
         manifest.files.iter().flat_map(|file| &file.volumes).map(|volume| entry.volume_key(&volume.key)).collect();
@@ -64,11 +63,12 @@ pub async fn copy(
     let lease = Leases { id: &manifest.id, job: "copy", keys, manifest: entry.key.clone() };
     let mut failed = [None];
     let held = lease.take(std::slice::from_ref(to), Lock::Off, &mut failed, stop).await?;
-    let mut written = Vec::new();
+    let mut written = Written::default();
     let outcome = match reading(from, entry).await {
         Ok(read) => {
             let span = traced::span("copy", &manifest.engine, &manifest.database, &manifest.id);
             progress.trace(&span);
+            progress.enter(Stage::Streaming);
             let outcome = bring(from, entry, to, progress, stop, &mut written).instrument(span.clone()).await;
             progress.traced();
             traced::ended(&span, outcome.as_ref().err());
@@ -80,12 +80,34 @@ pub async fn copy(
         Err(error) => Err(error),
     };
     if outcome.is_err() {
-        remove(to, &written).await;
+        // Objects go only where no manifest can name them.
+        if written.perhaps && to.delete(&entry.key).await.is_err() {
+            tracing::warn!(
+                store = to.shown(),
+                key = entry.key,
+                "whether the manifest was written cannot be told, so the backup's objects are left: planb verify tells"
+            );
+        } else {
+            remove(to, &written.keys).await;
+        }
     }
     held.release(std::iter::once(outcome.is_ok())).await;
-    outcome?;
+    match outcome {
+        Err(RunError::Damaged { .. }) if is_gone(from, entry).await => {
+            return Err(RunError::Gone(manifest.short_id().to_owned()));
+        }
+        outcome => outcome?,
+    }
     report.copied = true;
     Ok(report)
+}
+
+/// What a copy has left so far.
+#[derive(Debug, Default)]
+struct Written {
+    keys: Vec<String>,
+    /// Whether the manifest may be there although its writing failed.
+    perhaps: bool,
 }
 
 async fn bring(
@@ -94,7 +116,7 @@ async fn bring(
     to: &Store,
     progress: &Arc<Progress>,
     stop: &Arc<Stop>,
-    written: &mut Vec<String>,
+    written: &mut Written,
 ) -> Result<(), RunError> {
     let manifest = &entry.manifest;
     for file in &manifest.files {
@@ -125,7 +147,7 @@ async fn bring(
                 }
             }
             writer.close().await?;
-            written.push(key);
+            written.keys.push(key);
         }
         let measured = meter.finish();
         if measured.sha256 != file.stored_sha256 || measured.bytes != file.stored_bytes {
@@ -141,12 +163,15 @@ async fn bring(
     match from.read_small(&signature, LARGEST).await {
         Ok(bytes) => {
             to.put_new(&signature, bytes).await.map_err(put)?;
-            written.push(signature);
+            written.keys.push(signature);
         }
         Err(error) if error.kind == StoreErrorKind::NotFound => {}
         Err(error) => return Err(error.into()),
     }
     // Its own bytes, which may be signed.
     let bytes = from.read_small(&entry.key, LARGEST).await?;
-    to.put_new(&entry.key, bytes).await.map_err(put)
+    to.put_new(&entry.key, bytes).await.map_err(|not| {
+        written.perhaps = not.perhaps;
+        put(not)
+    })
 }

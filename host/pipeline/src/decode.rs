@@ -260,3 +260,102 @@ pub(crate) fn uncarry(error: io::Error) -> Result<RunError, io::Error> {
     let inner = carried.and_then(|carried| carried.0.lock().unwrap_or_else(PoisonError::into_inner).take());
     inner.ok_or(error)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use proptest::sample::{Index, select};
+    use sha2::{Digest as _, Sha256};
+    use std::io::Write as _;
+
+    fn packed(compression: &str, plain: &[u8]) -> Vec<u8> {
+        match compression {
+            "zstd:3" => zstd::encode_all(plain, 3).unwrap(),
+            "gzip:6" => {
+                let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::new(6));
+                encoder.write_all(plain).unwrap();
+                encoder.finish().unwrap()
+            }
+            _ => plain.to_vec(),
+        }
+    }
+
+    fn digest(bytes: &[u8]) -> String {
+        hex::encode(Sha256::digest(bytes))
+    }
+
+    /// Reads stored bytes as those of a file that should have been `plain`. Gives what came out, and how it ended.
+    fn read(compression: &str, file: &FileRecord, stored: &[u8], piece: usize) -> (Vec<u8>, Result<(), RunError>) {
+        let manifest = Manifest { compression: compression.to_owned(), encryption: None, ..Manifest::example() };
+        let (sender, fetched) = mpsc::channel(stored.len() / piece + 2);
+        for piece in stored.chunks(piece) {
+            sender.try_send(Ok(Bytes::copy_from_slice(piece))).unwrap();
+        }
+        drop(sender);
+        let keys = Arc::new(Vec::new());
+        let mut out = Vec::new();
+        let mut plain = match Plain::open(&manifest, file, &keys, fetched, &Arc::new(Stop::default())) {
+            Ok(plain) => plain,
+            Err(error) => return (out, Err(error)),
+        };
+        let mut buffer = vec![0; 1 << 10];
+        loop {
+            match plain.read(&mut buffer) {
+                Ok(0) => return (out, plain.finish()),
+                Ok(n) => out.extend_from_slice(&buffer[..n]),
+                Err(error) => return (out, Err(error)),
+            }
+        }
+    }
+
+    fn record(plain: &[u8], stored: &[u8]) -> FileRecord {
+        FileRecord {
+            path: String::new(),
+            plain_bytes: plain.len() as u64,
+            plain_sha256: digest(plain),
+            stored_bytes: stored.len() as u64,
+            stored_sha256: digest(stored),
+            volumes: Vec::new(),
+        }
+    }
+
+    proptest! {
+        /// What was written comes back; what was changed anywhere is damaged, and never more than was promised comes out.
+        #[test]
+        fn every_change_is_found(
+            compression in select(&["zstd:3", "gzip:6", "none"][..]),
+            plain in prop_oneof![vec(any::<u8>(), 1..3000), "[ab\n]{1,3000}".prop_map(String::into_bytes)],
+            piece in 1..700_usize,
+            changes in vec((any::<Index>(), 1..=255_u8), 1..4),
+            cut in any::<Index>(),
+            more in vec(any::<u8>(), 1..2000),
+        ) {
+            let stored = packed(compression, &plain);
+            let file = record(&plain, &stored);
+            let (came, ended) = read(compression, &file, &stored, piece);
+            prop_assert!(ended.is_ok(), "{ended:?}");
+            prop_assert_eq!(&came, &plain);
+
+            let mut changed = stored.clone();
+            for (at, with) in changes {
+                let at = at.index(changed.len());
+                changed[at] ^= with;
+            }
+            let cut = stored[..cut.index(stored.len())].to_vec();
+            let longer = [stored.clone(), more.clone()].concat();
+            let longer_inside = [stored.clone(), packed(compression, &more)].concat();
+            for bad in [changed, cut, longer, longer_inside, more] {
+                if bad == stored {
+                    continue;
+                }
+                let (came, ended) = read(compression, &file, &bad, piece);
+                let damaged = matches!(ended, Err(RunError::Damaged { .. }));
+                prop_assert!(damaged, "{ended:?}");
+                prop_assert!(came.len() <= plain.len());
+            }
+        }
+    }
+}

@@ -50,6 +50,9 @@ pub enum RunError {
     /// Its manifest was there and is not any more.
     #[error("the backup {0} was removed meanwhile, by a prune")]
     Gone(String),
+    /// Its removal was written down and goes on, for all that can be told.
+    #[error("the backup {0} is about to be removed by a prune elsewhere")]
+    Leaving(String),
     #[error("the backup {0} is encrypted, and no key to open it was given")]
     NeedsKey(String),
     #[error("none of the given keys opens the backup {0}")]
@@ -110,6 +113,7 @@ impl RunError {
             | Self::Occupied { .. }
             | Self::UnknownTarget { .. }
             | Self::Gone(_)
+            | Self::Leaving(_)
             | Self::NeedsKey(_)
             | Self::WrongKey(_)
             | Self::Work(_)

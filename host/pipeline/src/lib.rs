@@ -30,6 +30,7 @@ mod stages;
 mod stop;
 pub mod traced;
 mod trim;
+mod unpack;
 mod verify;
 
 pub use backup::{Backup, BackupSpec, PlannedBackup, RunReport, RunStatus, StoreReport};

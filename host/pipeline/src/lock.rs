@@ -22,6 +22,8 @@ pub enum Lock {
 
 /// How often it is looked whether another run has ended.
 const LOOK: Duration = Duration::from_secs(2);
+/// How long a prune has to see that somebody wants what it is about to remove.
+const GIVES_UP: Duration = Duration::from_secs(2);
 
 /// What a run says of itself in its leases.
 pub(crate) struct Leases<'r> {
@@ -127,15 +129,36 @@ pub(crate) async fn reading(store: &Store, entry: &Entry) -> Result<Option<Lease
         Timestamp::now(),
     );
     let lease = store.reading(record).await;
-    match store.stays(&entry.key, &manifest.id).await {
-        Ok(false) => {
+    match stays(store, entry).await {
+        // A store that does not answer shows in the reading.
+        Err(RunError::Store(_)) | Ok(()) => Ok(lease),
+        Err(error) => {
             if let Some(lease) = lease {
                 lease.release(true).await;
             }
-            Err(RunError::Gone(manifest.short_id().to_owned()))
+            Err(error)
         }
-        // A store that does not answer shows in the reading.
-        _ => Ok(lease),
+    }
+}
+
+/// Whether a backup stays, now that others can see that we want it. A prune that saw it in time needs a moment to give up.
+///
+/// # Errors
+/// [`RunError::Gone`], [`RunError::Leaving`], [`RunError::Store`].
+pub(crate) async fn stays(store: &Store, entry: &Entry) -> Result<(), RunError> {
+    let begun = Instant::now();
+    loop {
+        if store.stays(&entry.key, &entry.manifest.id).await? {
+            return Ok(());
+        }
+        let id = entry.manifest.short_id().to_owned();
+        if is_gone(store, entry).await {
+            return Err(RunError::Gone(id));
+        }
+        if begun.elapsed() > GIVES_UP {
+            return Err(RunError::Leaving(id));
+        }
+        tokio::time::sleep(GIVES_UP / 10).await;
     }
 }
 

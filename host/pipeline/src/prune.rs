@@ -11,7 +11,7 @@ use planb_store::{Entry, Orphan, Removed, Store, StoreError, Survey};
 use serde::Serialize;
 use tracing::Instrument as _;
 
-use crate::error::RunError;
+use crate::error::{RunError, blame_of};
 use crate::stop::Stop;
 use crate::traced;
 
@@ -120,7 +120,9 @@ pub async fn prune(
         span.record("planb.removed", report.backups.iter().filter(|backup| backup.removed).count());
         span.record("planb.freed_bytes", report.freed_bytes);
     }
-    traced::ended(&span, outcome.as_ref().err());
+    let failed =
+        outcome.as_ref().map_or_else(|error| Some(error.blame()), |report| report.failed.as_ref().map(blame_of));
+    traced::blamed(&span, failed);
     outcome
 }
 

@@ -16,7 +16,7 @@ use crate::stop::Stop;
 use crate::trim::Trimmer;
 
 /// Size of a read. Larger ones are slower: they fall out of the processor's cache.
-const CHUNK: usize = 256 << 10;
+pub(crate) const CHUNK: usize = 256 << 10;
 /// Chunks that may wait between two stages.
 pub(crate) const QUEUE: usize = 16;
 

@@ -18,13 +18,15 @@ use tokio::runtime::Handle;
 use tracing::Instrument as _;
 
 use crate::codec::Identities;
-use crate::decode::{Keys, Plain, fetch, uncarry};
+use crate::decode::{Keys, Plain, fetch};
 use crate::error::RunError;
 use crate::lock::{is_gone, reading};
 use crate::operation::Operation;
 use crate::progress::{Progress, Stage};
+use crate::pump::CHUNK;
 use crate::stages::joined;
 use crate::traced;
+use crate::unpack;
 use crate::verify::check_stored;
 
 /// What to restore, and where to.
@@ -89,7 +91,6 @@ pub struct PlannedRestore {
 
 /// What is held back from a tool's stdin until the digests are right.
 const HELD_BACK: usize = 1 << 20;
-const CHUNK: usize = 256 << 10;
 /// What is still read of a backup after the tool has failed.
 const READ_ON: u64 = 256 << 20;
 
@@ -430,7 +431,7 @@ impl<'o, 'p> Restore<'o, 'p> {
         let single = manifest.files.len() == 1 && manifest.files[0].path.is_empty();
         if single {
             let (plain, progress) = (self.open(0).await?, Arc::clone(&self.progress));
-            return joined(tokio::task::spawn_blocking(move || untar(plain, &root, &progress))).await?;
+            return joined(tokio::task::spawn_blocking(move || unpack::untar(plain, &root, &progress))).await?;
         }
         for (at, file) in manifest.files.iter().enumerate() {
             // Checked when the manifest was read; what is joined to a path is looked at once more.
@@ -558,34 +559,4 @@ impl<W: Write> Write for HoldBack<W> {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
-}
-
-/// Unpacks a tar of plain files into `root`. Everything else in it is refused: links, devices, paths that leave it.
-fn untar(plain: Plain, root: &Folder, progress: &Progress) -> Result<(), RunError> {
-    let id = plain.id().to_owned();
-    let damaged = |what: String| RunError::Damaged { id: id.clone(), what };
-    let wrap = |error: io::Error| {
-        uncarry(error).unwrap_or_else(|error| damaged(format!("its tar cannot be unpacked: {error}")))
-    };
-    let mut archive = tar::Archive::new(plain);
-    let mut buffer = vec![0; CHUNK];
-    for entry in archive.entries().map_err(wrap)? {
-        let mut entry = entry.map_err(wrap)?;
-        let path = entry.path_bytes().into_owned();
-        let path = String::from_utf8(path).map_err(|_| damaged("a name in its tar is not UTF-8".to_owned()))?;
-        match entry.header().entry_type() {
-            tar::EntryType::Regular if is_plain_relative(&path) => {}
-            _ => return Err(damaged(format!("its tar holds {path:?}, which is no plain file below it"))),
-        }
-        let mut file = root.new_file(&path)?;
-        loop {
-            let n = io::Read::read(&mut entry, &mut buffer).map_err(wrap)?;
-            if n == 0 {
-                break;
-            }
-            progress.add_plain(n);
-            file.write_all(&buffer[..n]).map_err(RunError::Work)?;
-        }
-    }
-    archive.into_inner().finish()
 }

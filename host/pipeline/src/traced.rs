@@ -1,7 +1,7 @@
 //! Spans of operations, for traces. The names of attributes are OpenTelemetry's where it has them
 //! (<https://opentelemetry.io/docs/specs/semconv/database/>).
 
-use planb_model::TRACE;
+use planb_model::{Blame, TRACE};
 use tracing::Span;
 use tracing::field::Empty;
 
@@ -39,10 +39,15 @@ pub(crate) fn prune(dry_run: bool) -> Span {
 
 /// How it came out: good, or whose fault it was that it did not.
 pub fn ended(span: &Span, error: Option<&RunError>) {
-    match error {
+    blamed(span, error.map(RunError::blame));
+}
+
+/// The same.
+pub fn blamed(span: &Span, blame: Option<Blame>) {
+    match blame {
         None => span.record("otel.status_code", "OK"),
-        Some(error) => {
-            span.record("error.type", format!("{:?}", error.blame()).to_lowercase());
+        Some(blame) => {
+            span.record("error.type", format!("{blame:?}").to_lowercase());
             span.record("otel.status_code", "ERROR")
         }
     };

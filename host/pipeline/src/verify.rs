@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
 
 use bytes::Bytes;
+use planb_model::Blame;
 use planb_model::engine::{Connection, Inspection, Mode, Request};
 use planb_model::manifest::{FileRecord, Manifest};
 use planb_plugin::Plugin;
@@ -17,10 +18,12 @@ use crate::error::RunError;
 use crate::judge::{self, Meter};
 use crate::lock::{is_gone, reading};
 use crate::progress::Progress;
+use crate::pump::CHUNK;
 use crate::pump::{QUEUE, Seen};
 use crate::stages::joined;
 use crate::stop::Stop;
 use crate::traced;
+use crate::unpack::each_file;
 
 /// One thing that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -42,8 +45,6 @@ pub struct VerifyReport {
     pub warnings: Vec<String>,
 }
 
-const CHUNK: usize = 256 << 10;
-
 /// Verifies a backup: all its stored bytes; its plain bytes if they can be opened; its inspection if the plugin is here.
 ///
 /// # Errors
@@ -63,10 +64,8 @@ pub async fn verify(
     progress.trace(&span);
     let outcome = look(store, entry, plugin, identities, progress, stop).instrument(span.clone()).await;
     progress.traced();
-    match &outcome {
-        Ok(report) if !report.ok => drop(span.record("otel.status_code", "ERROR")),
-        outcome => traced::ended(&span, outcome.as_ref().err()),
-    }
+    let damaged = |report: &VerifyReport| (!report.ok).then_some(Blame::Storage);
+    traced::blamed(&span, outcome.as_ref().map_or_else(|error| Some(error.blame()), damaged));
     if let Some(lease) = reading {
         lease.release(true).await;
     }
@@ -241,22 +240,19 @@ fn read_tar(plain: Plain, judge: Option<&SyncSender<Seen>>, progress: &Progress)
         })
     };
     let tell = |seen: Seen| judge.is_some_and(|judge| judge.send(seen).is_ok());
-    let mut archive = tar::Archive::new(plain);
     let mut buffer = vec![0; CHUNK];
-    for entry in archive.entries().map_err(wrap)? {
-        let mut entry = entry.map_err(wrap)?;
-        let path = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
-        let mut told = tell(Seen::Open(path));
+    let plain = each_file(plain, &id, |path, file| {
+        let mut told = tell(Seen::Open(path.to_owned()));
         loop {
-            let n = std::io::Read::read(&mut entry, &mut buffer).map_err(wrap)?;
+            let n = file.read(&mut buffer).map_err(&wrap)?;
             if n == 0 {
-                break;
+                return Ok(());
             }
             progress.add_plain(n);
             told = told && tell(Seen::Bytes(Bytes::copy_from_slice(&buffer[..n])));
         }
-    }
-    archive.into_inner().finish()
+    })?;
+    plain.finish()
 }
 
 /// Whether the stored bytes of a file are those of the manifest, without opening them.

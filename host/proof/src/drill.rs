@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use jiff::Timestamp;
+use planb_model::Blame;
 use planb_model::drill::{self, DrillCheck, DrillRecord};
 use planb_model::engine::{FailureCode, Purpose, Scope};
 use planb_pipeline::{Identities, Progress, Restore, RestoreSpec, RunError, traced};
@@ -37,10 +38,8 @@ impl Drill {
         let manifest = &self.entry.manifest;
         let span = traced::span("drill", &manifest.engine, &manifest.database, &manifest.id);
         let outcome = self.restore_and_compare(lab, progress).instrument(span.clone()).await;
-        match &outcome {
-            Ok(record) if !record.ok => drop(span.record("otel.status_code", "ERROR")),
-            outcome => traced::ended(&span, outcome.as_ref().err()),
-        }
+        let differs = |record: &DrillRecord| (!record.ok).then_some(Blame::Storage);
+        traced::blamed(&span, outcome.as_ref().map_or_else(|error| Some(error.blame()), differs));
         outcome
     }
 

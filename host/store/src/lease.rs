@@ -68,6 +68,11 @@ pub(crate) fn held(record: &LeaseRecord) -> bool {
     record.held(Timestamp::now(), lives)
 }
 
+/// Whether somebody is still at a removal.
+pub(crate) fn goes_on(record: &RemovalRecord) -> bool {
+    record.goes_on(Timestamp::now(), record.by.as_ref().and_then(lives))
+}
+
 impl Store {
     /// Takes a lease, unless somebody has it. One that was left by a crash is taken over, and what its run was writing is
     /// kept in mind for [`Store::survey`].
@@ -92,6 +97,14 @@ impl Store {
                     );
                     if !self.take(key, &record, etag.as_deref(), true).await? {
                         continue;
+                    }
+                    // Another host may take it over as well by now, and the lock of a folder on a network may be each
+                    // host's own.
+                    if self.folder().is_some() && !other.held(Timestamp::now(), None) {
+                        tokio::time::sleep(LOOK_AGAIN).await;
+                        if !self.is_mine(key, &record).await? {
+                            continue;
+                        }
                     }
                 }
                 None => {
@@ -151,14 +164,15 @@ impl Store {
         if self.size_of(manifest).await?.is_none() {
             return Ok(false);
         }
-        match self.read_small(&RemovalRecord::key(id), removal::LARGEST).await {
-            Ok(bytes) => Ok(!RemovalRecord::parse(&bytes).is_some_and(|record| {
-                let lives = record.by.as_ref().and_then(lives);
-                record.goes_on(Timestamp::now(), lives)
-            })),
-            Err(error) if error.kind == StoreErrorKind::NotFound => Ok(true),
-            Err(error) => Err(error),
+        for key in self.keys_below(removal::FOLDER).await?.iter().filter(|key| RemovalRecord::is_of(key, id)) {
+            match self.read_small(key, removal::LARGEST).await {
+                Ok(bytes) if RemovalRecord::parse(&bytes).is_some_and(|record| goes_on(&record)) => return Ok(false),
+                Ok(_) => {}
+                Err(error) if error.kind == StoreErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
         }
+        Ok(true)
     }
 
     /// Whether a backup is being read now.

@@ -13,6 +13,11 @@ use crate::open::FS_TEMP;
 #[derive(Debug)]
 pub(crate) struct Presence(File);
 
+/// Whether a file system knows no locks, or its server (NFS without lockd: ENOLCK) does not give any.
+fn has_no_locks(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::Unsupported || error.raw_os_error() == Some(rustix::io::Errno::NOLCK.raw_os_error())
+}
+
 /// Makes the folder and opens it. None: somebody removes it all the time.
 fn open(root: &Path, lock: impl Fn(&File) -> io::Result<bool>) -> io::Result<Option<File>> {
     let temp = root.join(FS_TEMP);
@@ -41,7 +46,7 @@ impl Presence {
         let lock = |file: &File| match file.lock_shared() {
             Ok(()) => Ok(true),
             // A file system without locks: then nobody is kept from anything.
-            Err(error) if error.kind() == io::ErrorKind::Unsupported => Ok(false),
+            Err(error) if has_no_locks(&error) => Ok(false),
             Err(error) => Err(error),
         };
         Ok(open(root, lock)?.map(Self))

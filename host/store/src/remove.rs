@@ -5,18 +5,20 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::time::Instant;
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use planb_model::drill::INFIX;
+use planb_model::drill::{self, INFIX};
 use planb_model::hold;
 use planb_model::manifest::SUFFIX;
 use planb_model::removal::{self, RemovalRecord};
 
 use crate::catalogue::{Entry, is_ours};
 use crate::error::{StoreError, StoreErrorKind};
-use crate::holder::{holder, lives};
-use crate::open::Store;
+use crate::holder::holder;
+use crate::lease::goes_on;
+use crate::open::{Store, kind_of};
 use crate::survey::{Orphan, Survey, is_unfinished, volumes};
 
 /// What stands behind a manifest's key in that of its signature.
@@ -33,12 +35,62 @@ pub enum Removed {
     Read,
 }
 
+/// A removal until its manifest is gone.
+struct Removal<'s> {
+    store: &'s Store,
+    /// The key of its record.
+    at: String,
+    record: RemovalRecord,
+    begun: Instant,
+}
+
+impl Removal<'_> {
+    async fn write_down(&self) -> Result<(), StoreError> {
+        let json = serde_json::to_vec(&self.record).map_err(|error| self.failed(error.to_string()))?;
+        self.store.overwrite(&self.at, Bytes::from(json), None).await
+    }
+
+    /// Removes the manifest; or says who wants it.
+    ///
+    /// Whoever began to read or hold it since the survey wrote that down and then looks for our record; so of us two, one sees
+    /// the other. That holds as long as our record counts, so there is a time for it.
+    async fn begin(&self, hold: &str) -> Result<Option<Removed>, StoreError> {
+        let removed = async {
+            if self.store.size_of(hold).await?.is_some() {
+                return Ok(Some(Removed::Held));
+            }
+            if self.store.is_read(&self.record.id).await? {
+                return Ok(Some(Removed::Read));
+            }
+            self.store.delete(&self.record.manifest).await.map(|()| None)
+        };
+        let left = removal::TIME.saturating_sub(self.begun.elapsed());
+        tokio::time::timeout(left, removed).await.unwrap_or_else(|_| Err(self.failed("it takes too long".to_owned())))
+    }
+
+    /// Takes back what was written down.
+    async fn give_up(&mut self) {
+        if self.store.delete(&self.at).await.is_ok() {
+            return;
+        }
+        // Who may write but not remove can still say that it does not go on.
+        self.record.at = None;
+        if let Err(error) = self.write_down().await {
+            tracing::warn!(%error, "the record of a removal that was given up stays for a while");
+        }
+    }
+
+    fn failed(&self, detail: String) -> StoreError {
+        StoreError { kind: StoreErrorKind::Other, doing: "removing", at: self.store.at(&self.record.manifest), detail }
+    }
+}
+
 /// Whether a key is that of something small that is kept beside a backup of this name: its hold, its signature, its drills.
 fn is_beside(name: &str, key: &str) -> bool {
     key.strip_prefix(name).is_some_and(|rest| {
         rest == hold::SUFFIX
             || rest.strip_prefix(SUFFIX) == Some(SIGNATURE)
-            || rest.starts_with(INFIX) && !rest.contains('/')
+            || rest.starts_with(INFIX) && drill::is_key(key)
     })
 }
 
@@ -61,7 +113,7 @@ impl Store {
             .collect();
         let mut keys: Vec<String> = volumes(entry).map(|(key, _)| key).filter(|key| !others.contains(key)).collect();
         keys.extend(survey.objects.keys().filter(|key| is_beside(name, key)).cloned());
-        let mut record = RemovalRecord {
+        let record = RemovalRecord {
             schema: removal::SCHEMA.to_owned(),
             id: entry.manifest.id.clone(),
             manifest: entry.key.clone(),
@@ -69,52 +121,33 @@ impl Store {
             by: Some(holder().clone()),
             at: Some(Timestamp::now()),
         };
+        let mut removal = Removal {
+            store: self,
+            at: RemovalRecord::key(&record.id, &uuid::Uuid::new_v4().simple().to_string()[..8]),
+            record,
+            begun: Instant::now(),
+        };
         {
             let _turn = self.turn().await?;
-            self.write_down(&record).await?;
+            removal.write_down().await?;
         }
-        // Whoever began to read or hold it since the survey wrote that down and then looks for our record; so of us two, one
-        // sees the other.
-        let wanted = match self.size_of(&format!("{name}{}", hold::SUFFIX)).await? {
-            Some(_) => Some(Removed::Held),
-            None => self.is_read(&record.id).await?.then_some(Removed::Read),
-        };
-        if let Some(wanted) = wanted {
-            self.give_up(&mut record).await;
-            return Ok(wanted);
-        }
-        if let Err(error) = self.delete(&entry.key).await {
-            // It may be gone all the same, and only the answer be lost: then the next prune finishes.
-            if matches!(self.size_of(&entry.key).await, Ok(Some(_))) {
-                self.give_up(&mut record).await;
+        match removal.begin(&format!("{name}{}", hold::SUFFIX)).await {
+            Ok(None) => {}
+            Ok(Some(wanted)) => {
+                removal.give_up().await;
+                return Ok(wanted);
             }
-            return Err(error);
+            Err(error) => {
+                // It may be gone all the same, and only the answer be lost: then the next prune finishes.
+                if matches!(self.size_of(&entry.key).await, Ok(Some(_))) {
+                    removal.give_up().await;
+                }
+                return Err(error);
+            }
         }
-        self.remove_all(&record.keys).await?;
-        self.delete(&RemovalRecord::key(&record.id)).await?;
+        self.remove_all(&removal.record.keys).await?;
+        self.delete(&removal.at).await?;
         Ok(Removed::Gone(volumes(entry).map(|(_, bytes)| bytes).sum()))
-    }
-
-    async fn write_down(&self, record: &RemovalRecord) -> Result<(), StoreError> {
-        let json = serde_json::to_vec(record).map_err(|error| StoreError {
-            kind: StoreErrorKind::Other,
-            doing: "removing",
-            at: self.at(&record.manifest),
-            detail: error.to_string(),
-        })?;
-        self.overwrite(&RemovalRecord::key(&record.id), Bytes::from(json), None).await
-    }
-
-    /// Takes back what was written down of a removal.
-    async fn give_up(&self, record: &mut RemovalRecord) {
-        if self.delete(&RemovalRecord::key(&record.id)).await.is_ok() {
-            return;
-        }
-        // Who may write but not remove can still say that it does not go on.
-        record.at = None;
-        if let Err(error) = self.write_down(record).await {
-            tracing::warn!(%error, "the record of a removal that was given up stays for a while");
-        }
     }
 
     /// Finishes removals that were cut short. Gives their ids.
@@ -124,16 +157,20 @@ impl Store {
     pub async fn finish_removals(&self, survey: &Survey) -> Result<Vec<String>, StoreError> {
         let mut finished = Vec::new();
         for (at, record) in &survey.removals {
-            // Where the manifest is still there nothing has been removed: whether it goes is decided anew.
-            if survey.objects.contains_key(&record.manifest) {
-                // Somebody else's prune may be about to remove it.
-                if record.goes_on(Timestamp::now(), record.by.as_ref().and_then(lives)) {
-                    continue;
-                }
-            } else {
+            // Somebody else's prune is at it.
+            if goes_on(record) {
+                continue;
+            }
+            // Where the manifest is still there nothing has been removed: whether it goes is decided anew. The name may have
+            // been taken again since the survey, too.
+            let there =
+                survey.objects.contains_key(&record.manifest) || self.size_of(&record.manifest).await?.is_some();
+            if !there && !self.is_being_written("", &record.manifest).await? {
                 let name = record.manifest.strip_suffix(SUFFIX).unwrap_or(&record.manifest);
                 // A store is not trusted: its records may only name what belonged to that backup.
-                let its = |key: &str| !survey.is_referenced(key) && (!is_ours(key) || is_beside(name, key));
+                let its = |key: &str| {
+                    !survey.is_referenced(key) && !survey.is_written(key) && (!is_ours(key) || is_beside(name, key))
+                };
                 let keys: Vec<String> = record.keys.iter().filter(|key| its(key)).cloned().collect();
                 self.remove_all(&keys).await?;
                 finished.push(record.id.clone());
@@ -150,7 +187,14 @@ impl Store {
         let mut gone = BTreeSet::new();
         for orphan in orphans {
             let removed = if is_unfinished(&orphan.key) {
-                Ok(self.if_alone(|root| drop(std::fs::remove_file(root.join(&orphan.key)))))
+                let mut removed = Ok(());
+                let alone = self.if_alone(|root| removed = std::fs::remove_file(root.join(&orphan.key)));
+                removed.map(|()| alone).map_err(|error| StoreError {
+                    kind: kind_of(&error),
+                    doing: "removing",
+                    at: self.at(&orphan.key),
+                    detail: error.to_string(),
+                })
             } else {
                 self.remove_all(std::slice::from_ref(&orphan.key)).await.map(|()| true)
             };

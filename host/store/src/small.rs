@@ -3,10 +3,12 @@
 
 use std::fs;
 use std::io::{self, ErrorKind, Write as _};
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, lchown};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
+
+use planb_model::lease::OURS;
 
 use crate::error::StoreError;
 use crate::open::{FS_TEMP, Store, kind_of};
@@ -69,8 +71,15 @@ fn once(root: &Path, path: &PathBuf, bytes: &[u8], there: There) -> io::Result<(
         .tempfile_in(&temp)?;
     file.write_all(bytes)?;
     file.as_file().sync_all()?;
+    let ours = path.starts_with(root.join(OURS));
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
+        if ours {
+            own(root, folder);
+        }
+    }
+    if ours || there == There::Replace {
+        own(root, file.path());
     }
     let placed = match there {
         There::Replace => file.persist(path),
@@ -92,6 +101,20 @@ fn once(root: &Path, path: &PathBuf, bytes: &[u8], there: There) -> io::Result<(
     }
 }
 
+/// What root writes for the book-keeping in somebody else's folder is that somebody's, who could otherwise neither read nor
+/// remove it: this, and the folders on its way from the root.
+fn own(root: &Path, path: &Path) {
+    let Ok(owner) = fs::metadata(root) else { return };
+    if owner.uid() == 0 || !rustix::process::geteuid().is_root() {
+        return;
+    }
+    for path in path.ancestors().take_while(|path| *path != root) {
+        if let Err(error) = lchown(path, Some(owner.uid()), Some(owner.gid())) {
+            tracing::debug!(path = %path.display(), %error, "it could not be given to the folder's owner");
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
@@ -109,6 +132,24 @@ mod tests {
         assert_eq!(fs::read_dir(folder.path().join(FS_TEMP)).unwrap().count(), 0);
         let long = folder.path().join(format!("{}.json", "ü".repeat(125)));
         put(folder.path(), &long, b"x", There::Keep).unwrap();
+    }
+
+    #[test]
+    fn book_keeping_by_root_is_the_owners() {
+        if !rustix::process::geteuid().is_root() {
+            return;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let (root, uid) = (folder.path(), |path: &Path| fs::metadata(path).unwrap().uid());
+        lchown(root, Some(12345), Some(12345)).unwrap();
+        let mark = root.join(".planb/reading/x.json");
+        put(root, &mark, b"x", There::Replace).unwrap();
+        let backup = root.join("daily/x.manifest.json");
+        put(root, &backup, b"x", There::Keep).unwrap();
+        for path in [&mark, &root.join(".planb"), &root.join(".planb/reading"), &root.join(FS_TEMP)] {
+            assert_eq!(uid(path), 12345, "{}", path.display());
+        }
+        assert_eq!((uid(&backup), uid(&root.join("daily"))), (0, 0));
     }
 
     #[test]

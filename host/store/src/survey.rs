@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use futures::TryStreamExt as _;
 use jiff::Timestamp;
-use planb_model::lease::{LeaseRecord, READING};
+use planb_model::lease::{LIFETIME, LeaseRecord, READING, SKEW};
 use planb_model::manifest::SUFFIX;
 use planb_model::removal::{self, RemovalRecord};
 
@@ -49,7 +49,7 @@ pub struct Survey {
     /// Removals that were cut short.
     pub(crate) removals: Vec<(String, RemovalRecord)>,
     leases: Vec<(String, LeaseRecord)>,
-    /// What lies among the leases and is none.
+    /// What lies among the leases and cannot be read as one.
     no_leases: Vec<String>,
     /// In a folder: nobody was writing.
     alone: bool,
@@ -139,6 +139,11 @@ impl Survey {
         self.leases.iter().any(|(key, lease)| key.starts_with(READING) && lease.id == id && held(lease))
     }
 
+    /// Whether a run that goes on writes this object.
+    pub(crate) fn is_written(&self, key: &str) -> bool {
+        self.leases.iter().any(|(_, lease)| held(lease) && lease.names(key))
+    }
+
     /// Whether a backup's manifest names this object.
     pub fn is_referenced(&self, key: &str) -> bool {
         self.referenced.contains(key)
@@ -185,6 +190,12 @@ impl Survey {
 
     /// The keys of leases that are nobody's any more and name nothing that is still there, besides `gone`.
     pub(crate) fn spent(&self, gone: &BTreeSet<String>) -> Vec<String> {
+        // It may be of a newer planb, or half of one that is being written.
+        let now = Timestamp::now();
+        let old = |key: &&String| {
+            let modified = self.objects.get(*key).and_then(|object| object.modified);
+            modified.is_some_and(|at| now.duration_since(at) > LIFETIME + SKEW)
+        };
         let left = |lease: &LeaseRecord| {
             self.objects.keys().any(|key| lease.names(key) && !self.is_referenced(key) && !gone.contains(key))
         };
@@ -192,7 +203,7 @@ impl Survey {
             .iter()
             .filter(|(key, lease)| !held(lease) && (key.starts_with(READING) || !left(lease)))
             .map(|(key, _)| key.clone())
-            .chain(self.no_leases.iter().cloned())
+            .chain(self.no_leases.iter().filter(old).cloned())
             .collect()
     }
 }

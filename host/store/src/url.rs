@@ -322,5 +322,33 @@ mod tests {
         fn no_text_makes_it_panic(text in "(s3|file|gs|azblob|x)?(://)?.*") {
             let _ = StoreUrl::parse(&text);
         }
+
+        /// Wherever somebody puts a credential, no message and no text of the URL repeats it.
+        #[test]
+        fn no_credential_is_repeated(
+            scheme in proptest::sample::select(&["s3", "gs", "azblob", "file", "memory", "ftp", "rclone"][..]),
+            place in 0..4_u8,
+            name in proptest::sample::select(&[
+                "secret_access_key", "access_key", "account_key", "sas_token", "session_token", "credential", "password", "token",
+                "AccountKey", "sig",
+            ][..]),
+            rest in "[a-z/]{0,8}",
+        ) {
+            const SECRET: &str = "Hunter2Hunter2";
+            let text = match place {
+                0 => format!("{scheme}://key:{SECRET}@bucket/{rest}"),
+                1 => format!("{scheme}://{SECRET}@bucket/{rest}?region=x"),
+                2 => format!("{scheme}://bucket/{rest}?{name}={SECRET}"),
+                _ => format!("{scheme}://bucket/{rest}?region=x&{name}={SECRET}&x={SECRET}"),
+            };
+            match StoreUrl::parse(&text) {
+                // What is taken as a part of a path or a name is none.
+                Ok(url) => prop_assert!(!url.shown().contains(&format!("={SECRET}")), "{}", url.shown()),
+                Err(error) => {
+                    let told = format!("{error} {error:?} {}", error.shown);
+                    prop_assert!(!told.contains(SECRET), "{told}");
+                }
+            }
+        }
     }
 }

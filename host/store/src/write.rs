@@ -82,16 +82,16 @@ impl Store {
         if self.size_of(key).await.map_err(not)?.is_some() {
             return Err(not(self.exists(key)));
         }
-        if let Some(root) = self.folder() {
-            self.put_file(root, key, bytes, There::Keep, "writing").await.map_err(not)?;
-            self.settle(key);
-            return Ok(());
-        }
-        let mut write = self.op.write_with(key, bytes.clone()).content_type("application/json");
-        if self.conditional {
-            write = write.if_not_exists(true);
-        }
-        if let Err(error) = write.await {
+        let wrote = if let Some(root) = self.folder() {
+            self.put_file(root, key, bytes.clone(), There::Keep, "writing").await
+        } else {
+            let mut write = self.op.write_with(key, bytes.clone()).content_type("application/json");
+            if self.conditional {
+                write = write.if_not_exists(true);
+            }
+            write.await.map(drop).map_err(|error| self.error(&error, "writing", key))
+        };
+        if let Err(error) = wrote {
             // The answer to a write that took effect may have been lost, and its repetition refused.
             let perhaps = match self.op.read(key).await {
                 Ok(there) if there.to_bytes() == bytes => None,
@@ -100,7 +100,7 @@ impl Store {
                 Err(error) => Some(error.kind() != opendal::ErrorKind::NotFound),
             };
             if let Some(perhaps) = perhaps {
-                return Err(NotPut { error: self.error(&error, "writing", key), perhaps });
+                return Err(NotPut { error, perhaps });
             }
             tracing::warn!(object = self.at(key), "the store reported a failure, but the object is there and right");
         }

@@ -15,12 +15,13 @@ use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig as _, WithHttpConfig as _};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::SdkTracerProvider;
+use planb_model::secret::Secret;
 use tracing::Subscriber;
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::registry::LookupSpan;
 
-use crate::client::Client;
+use crate::client::{Client, Told};
 
 /// How long the last spans may take.
 const LAST: Duration = Duration::from_secs(2);
@@ -34,6 +35,26 @@ pub struct TracesError(String);
 #[derive(Debug)]
 pub struct Traces {
     provider: SdkTracerProvider,
+    told: Told,
+}
+
+/// The secrets in the headers for the collector: to be kept out of the log.
+pub fn secrets(env: impl Fn(&str) -> Option<String>) -> Vec<Secret> {
+    const SECRETIVE: [&str; 6] = ["auth", "key", "token", "secret", "pass", "cookie"];
+    let mut secrets = Vec::new();
+    for name in ["OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_TRACES_HEADERS"] {
+        let value = env(name).unwrap_or_default();
+        for (name, value) in value.split(',').filter_map(|header| header.split_once('=')) {
+            let name = name.to_lowercase();
+            if SECRETIVE.iter().any(|part| name.contains(part)) {
+                // As it is written, as it is sent, and without its scheme (`Bearer%20...`).
+                let sent = percent_encoding::percent_decode_str(value.trim()).decode_utf8_lossy().into_owned();
+                let bare = sent.rsplit(' ').next().unwrap_or_default().to_owned();
+                secrets.extend([value.trim().to_owned(), sent, bare].map(Secret::new));
+            }
+        }
+    }
+    secrets
 }
 
 impl Traces {
@@ -61,9 +82,14 @@ impl Traces {
                 return Err(TracesError(format!("OTEL_EXPORTER_OTLP_PROTOCOL is {other:?}; {known}")));
             }
         };
-        let client = Client::new(tokio::runtime::Handle::current()).map_err(|error| fail(&error))?;
+        let told = Told::default();
+        let client = Client::new(tokio::runtime::Handle::current(), told.clone()).map_err(|error| fail(&error))?;
         let exporter = SpanExporter::builder().with_http().with_http_client(client).with_protocol(protocol);
-        let exporter = exporter.build().map_err(|error| fail(&error))?;
+        // The library's own text repeats the address, which may hold a password.
+        let wrong = |_| {
+            TracesError("OTEL_EXPORTER_OTLP_ENDPOINT (or _TRACES_ENDPOINT) is no address of a collector".to_owned())
+        };
+        let exporter = exporter.build().map_err(wrong)?;
         let mut resource = Resource::builder();
         if env("OTEL_SERVICE_NAME").is_none() {
             resource = resource.with_service_name("planb");
@@ -71,7 +97,7 @@ impl Traces {
         let version = opentelemetry::KeyValue::new("service.version", env!("CARGO_PKG_VERSION"));
         let resource = resource.with_attribute(version).build();
         let provider = SdkTracerProvider::builder().with_resource(resource).with_batch_exporter(exporter).build();
-        Ok(Some(Self { provider }))
+        Ok(Some(Self { provider, told }))
     }
 
     /// What brings spans here.
@@ -88,7 +114,32 @@ impl Traces {
     /// Sends what is left. Blocks for two seconds at most.
     pub fn finish(self) {
         if let Err(error) = self.provider.shutdown_with_timeout(LAST) {
-            tracing::debug!(%error, "the last spans were not sent");
+            self.told.tell(&error.to_string());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn secrets_of_headers() {
+        let headers = "x-dataset=backups, Authorization=Bearer%20hunter2,x-honeycomb-team=abc,api-key=k%3D1";
+        let env = |name: &str| (name == "OTEL_EXPORTER_OTLP_HEADERS").then(|| headers.to_owned());
+        let found: Vec<_> = secrets(env).iter().map(|secret| secret.expose().to_owned()).collect();
+        assert_eq!(found, ["Bearer%20hunter2", "Bearer hunter2", "hunter2", "k%3D1", "k=1", "k=1"]);
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_is_said_without_repeating_it() {
+        let env = |name: &str| (name == "OTEL_EXPORTER_OTLP_ENDPOINT").then(|| "http://u:hunter2@h:4318".to_owned());
+        assert!(Traces::start(env).unwrap().is_some());
+        let off = |name: &str| if name == "OTEL_SDK_DISABLED" { Some("TRUE".to_owned()) } else { env(name) };
+        assert!(Traces::start(off).unwrap().is_none());
+        assert!(Traces::start(|_| None).unwrap().is_none());
+        let grpc = |name: &str| if name == "OTEL_EXPORTER_OTLP_PROTOCOL" { Some("grpc".to_owned()) } else { env(name) };
+        assert!(Traces::start(grpc).unwrap_err().to_string().contains("http/protobuf"));
     }
 }

@@ -28,5 +28,5 @@ mod text;
 pub use board::{Board, TriggerError};
 pub use error::{SHORTEST_TOKEN, WebError};
 pub use health::{Health, Judgement};
-pub use server::{Limits, Options, Server};
+pub use server::{Limits, Options, Server, fit_token};
 pub use status::Snapshot;

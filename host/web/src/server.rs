@@ -88,16 +88,22 @@ impl std::fmt::Debug for Server {
     }
 }
 
+/// Whether a token can be one.
+///
+/// # Errors
+/// [`WebError::Token`].
+pub fn fit_token(token: &Secret) -> Result<(), WebError> {
+    let visible = token.expose().bytes().all(|byte| byte.is_ascii_graphic());
+    if visible && token.expose().len() >= SHORTEST_TOKEN { Ok(()) } else { Err(WebError::Token) }
+}
+
 impl Server {
     /// Listens.
     ///
     /// # Errors
     /// [`WebError`].
     pub async fn bind(options: Options, board: Arc<dyn Board>) -> Result<Self, WebError> {
-        let visible = |token: &Secret| token.expose().bytes().all(|byte| byte.is_ascii_graphic());
-        if options.token.as_ref().is_some_and(|token| token.expose().len() < SHORTEST_TOKEN || !visible(token)) {
-            return Err(WebError::Token);
-        }
+        options.token.as_ref().map_or(Ok(()), fit_token)?;
         let failed = |source| WebError::Listen { address: options.listen, source };
         let listener = TcpListener::bind(options.listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;

@@ -112,20 +112,26 @@ fn a_tool_that_is_exchanged_after_its_version_was_asked() {
         ("a link takes its place", "ln -sf \"$0.next\" \"$0\""),
     ] {
         cases.case(format!("exchanged tool: {what}"), || {
-            let place = Place::new();
-            let home = place.path("home");
-            let ran = place.path("ran");
-            let tool = home.join("sqlite3");
             // Its answer is the last thing that the first one does.
             let first = format!(
                 "#!/bin/sh\ncase \"$*\" in\n*sqlite_version*) exec sqlite3 \"$@\";;\n*--version*) {exchange}; exec sqlite3 \"$@\";;\nesac\nexec sqlite3 \"$@\"\n"
             );
-            program(&tool, &first);
-            let other = format!("#!/bin/sh\ntouch {}\nexec sqlite3 \"$@\"\n", ran.display());
-            program(&home.join("sqlite3.next"), &other);
-            let done = place.run().args(["--tool-path", &format!("sqlite3={}", tool.display())]).run();
-            assert!(!ran.exists(), "the other one was run: {done:?}");
-            done.expect_code(1).says(&["sqlite3", "changed"]);
+            let run = |confine: &str| {
+                let place = Place::new();
+                let (home, ran) = (place.path("home"), place.path("ran"));
+                let tool = home.join("sqlite3");
+                program(&tool, &first);
+                let other = format!("#!/bin/sh\ntouch {}\nexec sqlite3 \"$@\"\n", ran.display());
+                program(&home.join("sqlite3.next"), &other);
+                let tool = format!("sqlite3={}", tool.display());
+                let done = place.run().args(["--tool-path", &tool]).env("PLANB_CONFINE", confine).run();
+                assert!(!ran.exists(), "the other one was run: {done:?}");
+                (place, done)
+            };
+            // A tool that is confined cannot even do it itself. Somebody else can.
+            run("on");
+            let (place, done) = run("off");
+            done.expect_code(1).says(&["sqlite3", "was replaced since it was approved"]);
             nothing_of_it(&place);
         });
     }
@@ -189,6 +195,7 @@ fn a_dump_by_a_file_that_is_not_as_the_tool_says() {
         ("writes half a file", dumps("sqlite3 \"$@\"; truncate -s 8000 backup.db; exit 0"), &[]),
         ("writes a folder", dumps("mkdir backup.db; exit 0"), &[]),
         ("writes a link to elsewhere", dumps("ln -s /etc/hostname backup.db; exit 0"), &[]),
+        ("writes a pipe", dumps("mkfifo backup.db; exit 0"), &[]),
         ("writes all and fails", dumps("sqlite3 \"$@\"; exit 1"), &[]),
         ("is killed after all", dumps("sqlite3 \"$@\"; kill -SEGV $$"), &[]),
         ("hangs after half", dumps("head -c 5000 /dev/zero >backup.db; sleep 1000"), &["--stall-timeout", "2s"]),
@@ -198,7 +205,9 @@ fn a_dump_by_a_file_that_is_not_as_the_tool_says() {
             let place = Place::new();
             let tool = fake_sqlite3(&place.path("home"), &body);
             let done = place.run().args(file).args(["--tool-path", &tool]).args(more).run();
-            assert_eq!(done.code, Some(1), "{done:?}");
+            // What is no plain file is as much as a plugin can do to have something else read: that is refused as such.
+            let refused = ["folder", "link", "pipe"].iter().any(|odd| what.contains(odd));
+            assert_eq!(done.code, Some(if refused { 4 } else { 1 }), "{done:?}");
             nothing_of_it(&place);
         });
     }

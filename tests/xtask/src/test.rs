@@ -51,15 +51,8 @@ pub(crate) fn run_all(fast: bool, runner: &[String], require_all: bool) -> Done 
     let (done, closing) = run_and_keep_summary(&mut tests)?;
     // nextest leaves out examples in documentation.
     let docs = if nextest {
-        crate::sh::run(cargo().args([
-            "test",
-            "--release",
-            "--doc",
-            "--package",
-            "planb-sdk",
-            "--package",
-            "planb-model",
-        ]))
+        // All of them, though few have any: a part of the workspace would have other features, and be compiled anew.
+        crate::sh::run(cargo().args(["test", "--release", "--doc", "--workspace", "--quiet"]))
     } else {
         Ok(())
     };

@@ -7,6 +7,7 @@ use planb_config::{Shown, import_rclone};
 use planb_model::engine::Purpose;
 use planb_pipeline::{Operation, Stop, Timeouts, Trust};
 use planb_runner::control;
+use planb_web::fit_token;
 use serde_json::json;
 
 use crate::args::{ConfigCommand, DrillArgs, Global};
@@ -69,6 +70,11 @@ async fn check(global: &Global, connect: bool, printer: Printer) -> Result<Exit,
         if connect && fine {
             reached.push(database(global, &jobs, name).await);
         }
+    }
+    if let Some(token) = &jobs.serve.token {
+        let fit = fit_token(token).map_err(|error| Report::usage(error.to_string()));
+        reached
+            .push(Reached { what: "token of [serve]".to_owned(), outcome: fit.map(|()| "allows triggers".to_owned()) });
     }
     if connect {
         let mut stores: Vec<&planb_config::StoreConfig> = Vec::new();

@@ -9,7 +9,7 @@ use crate::args::{Global, PruneArgs, RuleArgs};
 use crate::commands::chosen;
 use crate::exit::Exit;
 use crate::jobs::Jobs;
-use crate::jobs::execute::{Own, Pass, retain};
+use crate::jobs::execute::{Own, Pass, Retained, retain};
 use crate::printer::{Printer, bytes, duration, plural, table};
 use crate::report::Report;
 use crate::settings::{env_number, store_from};
@@ -46,23 +46,43 @@ pub(crate) async fn run(global: &Global, args: &PruneArgs, printer: Printer) -> 
 async fn of_job(global: &Global, args: &PruneArgs, name: &str, stop: &Stop, printer: Printer) -> Result<Exit, Report> {
     let jobs = Jobs::load(global)?;
     let job = jobs.job(name)?;
+    if !job.labels.contains_key("job") {
+        return Err(Report::usage(format!(
+            "which backups are those of {name} cannot be told: they have no label `job`"
+        ))
+        .with_hint("set JOB_ID, or name a store with --from and its rules"));
+    }
     let own = Own::of(job, None);
     let pass = Pass { orphans: args.orphans.then_some(args.older_than), dry_run: args.dry_run };
     let Some(passes) = retain(job, &own, pass, stop).await else {
         return Err(Report::usage(format!("the job {name} has no retention rules"))
             .with_hint("give it `retention` in planb.toml, for example { daily = 7, weekly = 4 }"));
     };
-    let reports: Vec<&PruneReport> = passes.iter().filter_map(|pass| pass.as_ref().ok()).collect();
     printer.result(
-        || reports.iter().map(|report| format!("{}\n{}", report.store, text(report))).collect::<Vec<_>>().join("\n"),
-        || json!({ "job": name, "stores": reports }),
+        || passes.iter().map(|pass| format!("{}\n{}", pass.store, of_store(pass))).collect::<Vec<_>>().join("\n"),
+        || {
+            let stores: Vec<_> = passes
+                .iter()
+                .map(|pass| json!({ "store": pass.store, "pruned": pass.report, "error": pass.error.as_ref().map(Report::json) }))
+                .collect();
+            json!({ "job": name, "stores": stores })
+        },
     );
-    // Those that failed were told of one by one.
-    Ok(match passes.iter().filter(|pass| pass.is_err()).count() {
-        0 => Exit::Done,
-        failed if failed < passes.len() => Exit::Partial,
-        _ => Exit::Failed,
+    // Each error was told when it came up.
+    let failed: Vec<Exit> = passes.iter().filter_map(|pass| pass.error.as_ref()).map(|error| error.exit).collect();
+    Ok(match failed.first() {
+        None => Exit::Done,
+        _ if failed.contains(&Exit::Interrupted) => Exit::Interrupted,
+        Some(first) if failed.len() == passes.len() => *first,
+        Some(_) => Exit::Partial,
     })
+}
+
+fn of_store(pass: &Retained) -> String {
+    match (&pass.report, &pass.error) {
+        (Some(report), _) => text(report),
+        (None, error) => format!("FAILED  {}\n", error.as_ref().map_or("", |error| error.message.as_str())),
+    }
 }
 
 /// The rules of the flags, or where there are none, of the environment.

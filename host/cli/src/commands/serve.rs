@@ -56,7 +56,8 @@ pub(crate) async fn serve(
     let mut shown = String::new();
     let mut web = None;
     if let Some(listen) = listen {
-        let options = planb_web::Options { token: settings.token.clone(), ..planb_web::Options::new(listen) };
+        let (token, hosts) = (settings.token.clone(), settings.hosts.clone());
+        let options = planb_web::Options { token, hosts, ..planb_web::Options::new(listen) };
         let view = Arc::new(View { handle: handle.clone(), house: Arc::clone(&house) });
         let server = match Server::bind(options, view).await {
             Ok(server) => server,

@@ -9,7 +9,7 @@ use planb_model::Blame;
 use planb_model::drill::DrillRecord;
 use planb_model::manifest::Manifest;
 use planb_model::redact::Redactor;
-use planb_pipeline::{PruneReport, PruneSpec, RunReport, RunStatus, Stop, Trust, prune};
+use planb_pipeline::{PruneReport, PruneSpec, RunReport, RunStatus, Stop, Trust, prune, traced};
 use planb_store::{Access, Store, WriteSettings};
 use planb_tool::{Hook, HookOutcome, run_hook};
 use tracing::Instrument as _;
@@ -69,10 +69,11 @@ pub(crate) async fn execute(
     stop: &Arc<Stop>,
     watch: Watch<'_>,
 ) -> Executed {
-    let span = tracing::info_span!(target: planb_model::TRACE, "operation", otel.name = "run", planb.job = job.job, otel.status_code = Empty);
+    let span = tracing::info_span!(target: planb_model::TRACE, "operation", otel.name = "run", planb.job = job.job, otel.status_code = Empty, error.r#type = Empty);
     let executed = in_order(global, job, args, stop, watch).instrument(span.clone()).await;
     let good = matches!(executed.status(), RunStatus::Success | RunStatus::Skipped);
-    span.record("otel.status_code", if good { "OK" } else { "ERROR" });
+    let blame = executed.error().map_or(Blame::Storage, |error| error.blame);
+    traced::blamed(&span, (!good).then_some(blame));
     executed
 }
 
@@ -229,14 +230,19 @@ impl Pass {
     pub(crate) const AFTER_A_RUN: Self = Self { orphans: Some(Duration::from_hours(24)), dry_run: false };
 }
 
+/// What retention did in one store.
+pub(crate) struct Retained {
+    /// Which, as it may be shown.
+    pub(crate) store: String,
+    /// None where the store could not be looked at.
+    pub(crate) report: Option<PruneReport>,
+    /// What went wrong: with all of it, or with one backup.
+    pub(crate) error: Option<Report>,
+}
+
 /// Applies the retention rules of a job in each of its stores. None: it has none.
-pub(crate) async fn retain(
-    job: &JobConfig,
-    own: &Own,
-    pass: Pass,
-    stop: &Stop,
-) -> Option<Vec<Result<PruneReport, Report>>> {
-    let mut reports = Vec::new();
+pub(crate) async fn retain(job: &JobConfig, own: &Own, pass: Pass, stop: &Stop) -> Option<Vec<Retained>> {
+    let mut all = Vec::new();
     for config in &job.to {
         let Some(rules) = job.retention_at(config).filter(|rules| !rules.is_empty()) else { continue };
         let spec = PruneSpec {
@@ -251,18 +257,20 @@ pub(crate) async fn retain(
             store.finish();
             Ok::<_, Report>(report)
         };
-        let mut pruned = pruned.await;
-        if let Ok(report) = &mut pruned
-            && let Some(error) = report.failed.take()
-        {
-            pruned = Err(Report::from(error));
-        }
-        if let Err(error) = &pruned {
+        let (report, error) = match pruned.await {
+            Ok(mut report) => {
+                let failed = report.failed.take();
+                (Some(report), failed.map(Report::from))
+            }
+            Err(error) => (None, Some(error)),
+        };
+        if let Some(error) = &error {
             Printer::styled(&error.text(Printer::interactive()));
         }
-        reports.push(pruned);
+        let store = configured_url(config).map_or_else(|_| config.name.clone(), |url| url.shown().to_owned());
+        all.push(Retained { store, report, error });
     }
-    (!reports.is_empty()).then_some(reports)
+    (!all.is_empty()).then_some(all)
 }
 
 /// Drills the newest backup of a job, in the first of its stores that has one.

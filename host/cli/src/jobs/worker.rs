@@ -15,7 +15,7 @@ use planb_runner::{JobSpec, Notice, Outcome, RunContext, Status, StoreOutcome, W
 use serde_json::{Value, json};
 
 use crate::args::Global;
-use crate::jobs::execute::{Executed, Own, Pass, drill, execute, open, retain};
+use crate::jobs::execute::{Executed, Own, Pass, Retained, drill, execute, open, retain};
 use crate::jobs::{Jobs, arguments, tell};
 use crate::report::Report;
 
@@ -168,7 +168,12 @@ impl Worker for Hands {
             return Outcome::skipped("the job has no retention rules");
         };
         self.0.look(&job, &own).await;
-        let gone = reports.iter().flatten().flat_map(|report| &report.backups).filter(|backup| backup.removed).count();
+        let gone = reports
+            .iter()
+            .filter_map(|pass| pass.report.as_ref())
+            .flat_map(|report| &report.backups)
+            .filter(|backup| backup.removed)
+            .count();
         let mut removed = self.0.removed.lock().unwrap_or_else(PoisonError::into_inner);
         *removed.entry(name.to_owned()).or_default() += gone as u64;
         drop(removed);
@@ -326,22 +331,22 @@ pub(crate) fn outcome(executed: &Executed) -> Outcome {
     outcome
 }
 
-fn pruned(reports: &[Result<planb_pipeline::PruneReport, Report>]) -> Outcome {
+fn pruned(passes: &[Retained]) -> Outcome {
     let mut outcome = Outcome::success();
     let (mut kept, mut removed, mut freed) = (0_u64, 0_u64, 0_u64);
-    for report in reports {
-        match report {
-            Ok(report) => {
-                removed += report.backups.iter().filter(|backup| backup.removed).count() as u64;
-                kept += report.backups.iter().filter(|backup| !backup.removed).count() as u64;
-                freed += report.freed_bytes;
-                outcome.stores.push(StoreOutcome { store: report.store.clone(), ok: true, key: None, error: None });
-            }
-            Err(error) => {
-                let stores = std::mem::take(&mut outcome.stores);
-                outcome = Outcome { stores, ..failed(error) };
-            }
+    for pass in passes {
+        if let Some(report) = &pass.report {
+            removed += report.backups.iter().filter(|backup| backup.removed).count() as u64;
+            kept += report.backups.iter().filter(|backup| !backup.removed).count() as u64;
+            freed += report.freed_bytes;
         }
+        let told = pass.error.as_ref().map(|error| error.message.clone());
+        let store = StoreOutcome { store: pass.store.clone(), ok: told.is_none(), key: None, error: told };
+        if let Some(error) = &pass.error {
+            let stores = std::mem::take(&mut outcome.stores);
+            outcome = Outcome { stores, ..failed(error) };
+        }
+        outcome.stores.push(store);
     }
     outcome.detail = json!({ "kept": kept, "removed": removed, "freed_bytes": freed });
     outcome
