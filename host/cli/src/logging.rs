@@ -21,7 +21,7 @@ static REDACTOR: Mutex<Option<Redactor>> = Mutex::new(None);
 
 const QUIET: [&str; 7] = [
     // Spans for traces.
-    "planb_trace=off",
+    "planb_span=off",
     "reqsign=info",
     "reqsign_core=info",
     "reqsign_aws_v4=info",

@@ -27,4 +27,4 @@ pub use engine::Blame;
 
 /// The target of the spans that are made for traces, and for nothing else: the log leaves them out. They hold no text of errors
 /// and no secrets.
-pub const TRACE: &str = "planb_trace";
+pub const TRACE: &str = "planb_span";

@@ -4,6 +4,7 @@
 //! down before, so that the next prune finishes what a crash cut short.
 
 use std::collections::BTreeSet;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::time::Instant;
 
@@ -189,12 +190,16 @@ impl Store {
             let removed = if is_unfinished(&orphan.key) {
                 let mut removed = Ok(());
                 let alone = self.if_alone(|root| removed = std::fs::remove_file(root.join(&orphan.key)));
-                removed.map(|()| alone).map_err(|error| StoreError {
-                    kind: kind_of(&error),
-                    doing: "removing",
-                    at: self.at(&orphan.key),
-                    detail: error.to_string(),
-                })
+                match removed {
+                    // Another prune was faster.
+                    Err(error) if error.kind() != ErrorKind::NotFound => Err(StoreError {
+                        kind: kind_of(&error),
+                        doing: "removing",
+                        at: self.at(&orphan.key),
+                        detail: error.to_string(),
+                    }),
+                    _ => Ok(alone),
+                }
             } else {
                 self.remove_all(std::slice::from_ref(&orphan.key)).await.map(|()| true)
             };
@@ -253,5 +258,148 @@ impl Store {
     /// [`StoreError`].
     pub async fn remove_hold(&self, entry: &Entry) -> Result<(), StoreError> {
         self.delete(&format!("{}{}", entry.name(), hold::SUFFIX)).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+    use super::*;
+    use crate::{Access, Leased, StoreUrl, WriteSettings};
+    use planb_model::hold::HoldRecord;
+    use planb_model::lease::{self, LeaseRecord};
+    use planb_model::manifest::Manifest;
+
+    /// A folder with one backup, and its survey.
+    async fn one() -> (tempfile::TempDir, Store, Survey) {
+        let folder = tempfile::tempdir().unwrap();
+        let manifest = Manifest::example();
+        for volume in manifest.files.iter().flat_map(|file| &file.volumes) {
+            let file = std::fs::File::create(folder.path().join(&volume.key)).unwrap();
+            file.set_len(volume.bytes).unwrap();
+        }
+        std::fs::write(folder.path().join("shop.manifest.json"), serde_json::to_vec(&manifest).unwrap()).unwrap();
+        let url = StoreUrl::parse(&folder.path().to_string_lossy()).unwrap();
+        let store = Store::open(&url, Access::Write, WriteSettings::default()).unwrap();
+        let survey = store.survey().await.unwrap();
+        assert_eq!(survey.catalogue.entries.len(), 1);
+        (folder, store, survey)
+    }
+
+    fn record(keys: &[&str], at: Option<Timestamp>) -> RemovalRecord {
+        RemovalRecord {
+            schema: removal::SCHEMA.to_owned(),
+            id: Manifest::example().id,
+            manifest: "shop.manifest.json".to_owned(),
+            keys: keys.iter().map(|&key| key.to_owned()).collect(),
+            by: None,
+            at,
+        }
+    }
+
+    async fn put(store: &Store, record: &RemovalRecord) {
+        let json = serde_json::to_vec(record).unwrap();
+        store.overwrite(&RemovalRecord::key(&record.id, "other"), Bytes::from(json), None).await.unwrap();
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn whoever_holds_or_reads_it_since_the_survey_keeps_it() {
+        let (folder, store, survey) = one().await;
+        let entry = &survey.catalogue.entries[0];
+        let hold = HoldRecord {
+            schema: hold::SCHEMA.to_owned(),
+            id: entry.manifest.id.clone(),
+            at: Timestamp::now(),
+            reason: None,
+        };
+        store.put_hold(entry, &hold).await.unwrap();
+        assert_eq!(store.remove_backup(&survey, entry).await.unwrap(), Removed::Held);
+        store.remove_hold(entry).await.unwrap();
+
+        let mark =
+            LeaseRecord::new(&entry.manifest.id, "x", holder().clone(), Vec::new(), String::new(), Timestamp::now());
+        let mark = store.reading(mark).await.unwrap();
+        assert_eq!(store.remove_backup(&survey, entry).await.unwrap(), Removed::Read);
+        // Neither left a trace.
+        assert!(store.stays(&entry.key, &entry.manifest.id).await.unwrap());
+        mark.release(true).await;
+        store.finish();
+        assert!(!folder.path().join(".planb").exists());
+
+        let Removed::Gone(bytes) = store.remove_backup(&survey, entry).await.unwrap() else { panic!("it stays") };
+        assert_eq!(bytes, entry.manifest.stored_bytes);
+        assert!(!store.stays(&entry.key, &entry.manifest.id).await.unwrap());
+        store.finish();
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn anothers_removal_is_seen_as_long_as_it_goes_on() {
+        let (_folder, store, survey) = one().await;
+        let entry = &survey.catalogue.entries[0];
+        let stays = || store.stays(&entry.key, &entry.manifest.id);
+        put(&store, &record(&[], Some(Timestamp::now()))).await;
+        assert!(!stays().await.unwrap());
+        // Ours comes and goes, and theirs is still seen.
+        let hold =
+            HoldRecord { schema: hold::SCHEMA.to_owned(), id: String::new(), at: Timestamp::now(), reason: None };
+        store.put_hold(entry, &hold).await.unwrap();
+        assert_eq!(store.remove_backup(&survey, entry).await.unwrap(), Removed::Held);
+        assert!(!stays().await.unwrap());
+        put(&store, &record(&[], None)).await;
+        assert!(stays().await.unwrap());
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_removal_is_finished_and_takes_nothing_that_is_anothers() {
+        let (folder, store, _) = one().await;
+        let there = |key: &str| folder.path().join(key).exists();
+        for key in
+            ["old.sql", "old.sql.001", "mine.sql", "new.sql", "old.drill-20260207T020000Z.json", "other.hold.json"]
+        {
+            std::fs::write(folder.path().join(key), "x").unwrap();
+        }
+        let example = Manifest::example().files[0].volumes[0].key.clone();
+        let keys = [
+            "old.sql",
+            "old.drill-20260207T020000Z.json",
+            // Of a backup that is listed; of one that is being written; of other backups.
+            example.as_str(),
+            "shop.manifest.json",
+            "new.sql",
+            "other.hold.json",
+        ];
+        put(&store, &RemovalRecord { manifest: "old.manifest.json".to_owned(), ..record(&keys, None) }).await;
+        let writing = LeaseRecord::new(
+            "run",
+            "job",
+            holder().clone(),
+            vec!["new.sql".to_owned()],
+            "new.manifest.json".to_owned(),
+            Timestamp::now(),
+        );
+        let Leased::Mine(lease) = store.lease(&lease::key("job"), writing).await.unwrap() else { panic!("taken") };
+        let survey = store.survey().await.unwrap();
+        assert_eq!(store.finish_removals(&survey).await.unwrap(), [Manifest::example().id]);
+        assert!(!there("old.sql") && !there("old.drill-20260207T020000Z.json"));
+        for key in ["shop.manifest.json", &example, "new.sql", "other.hold.json", "old.sql.001", "mine.sql"] {
+            assert!(there(key), "{key}");
+        }
+        assert!(store.survey().await.unwrap().removals.is_empty());
+
+        // One that goes on is its own; one whose name was taken again is given up.
+        put(
+            &store,
+            &RemovalRecord {
+                manifest: "gone.manifest.json".to_owned(),
+                ..record(&["mine.sql"], Some(Timestamp::now()))
+            },
+        )
+        .await;
+        assert!(store.finish_removals(&store.survey().await.unwrap()).await.unwrap().is_empty());
+        put(&store, &RemovalRecord { manifest: "new.manifest.json".to_owned(), ..record(&["mine.sql"], None) }).await;
+        assert!(store.finish_removals(&store.survey().await.unwrap()).await.unwrap().is_empty());
+        assert!(there("mine.sql"));
+        lease.release(true).await;
     }
 }

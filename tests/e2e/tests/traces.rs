@@ -111,12 +111,12 @@ fn a_failure_has_its_blame_and_no_words() {
     let mut args = run(&folder, &ear.url(""));
     std::fs::write(folder.path().join("app.db"), "this is no database, and hunter2 is no secret of it").unwrap();
     args = args.args(["--label", "note=hunter2"]);
-    args.run().expect_code(1);
+    args.run().expect_code(2);
     let spans = spans(&ear);
     let backup = only(&spans, "backup");
     // STATUS_CODE_ERROR
     assert_eq!(backup.0["status"]["code"], 2);
-    assert_eq!(backup.attribute("error.type").as_deref(), Some("database"));
+    assert_eq!(backup.attribute("error.type").as_deref(), Some("settings"));
     let all: String = spans.iter().map(|span| span.0.to_string()).collect();
     assert!(!all.contains("hunter2") && !all.contains("not a database"), "{all}");
 }
