@@ -1,6 +1,7 @@
 //! The only place that prints: stdout is data, stderr is for people.
 
 use std::io::{IsTerminal as _, Write as _};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use planb_model::redact::strip_control;
 
@@ -11,6 +12,8 @@ use crate::args::Output;
 pub(crate) struct Printer {
     pub(crate) output: Output,
 }
+
+static INTO_THE_LOG: AtomicBool = AtomicBool::new(false);
 
 impl Printer {
     /// A result: text for people, or JSON for programs.
@@ -29,8 +32,20 @@ impl Printer {
         Self::styled(&strip_control(text));
     }
 
+    /// From now on what is for people is an event of the log, which is for a program.
+    pub(crate) fn into_the_log() {
+        INTO_THE_LOG.store(true, Ordering::Relaxed);
+    }
+
     /// The same with colours in it; what comes from elsewhere was cleaned before.
     pub(crate) fn styled(text: &str) {
+        if INTO_THE_LOG.load(Ordering::Relaxed) {
+            let text = strip_control(text.trim_end());
+            return match text.strip_prefix("warning: ") {
+                Some(text) => tracing::warn!("{text}"),
+                None => tracing::info!("{text}"),
+            };
+        }
         let _ = std::io::stderr().lock().write_all(text.as_bytes());
     }
 

@@ -14,6 +14,7 @@ use planb_store::{Access, Store, StoreUrl, WriteSettings};
 use planb_tool::{Confine, ToolSearch};
 
 use crate::args::{DbArgs, Global, KeyArgs};
+use crate::exit::Exit;
 use crate::jobs::Jobs;
 use crate::logging::hide;
 use crate::pinned;
@@ -229,8 +230,13 @@ impl Database {
         let plugin = match (&named, &target.scheme, engine) {
             (Some(name), _, _) => plugin(global, name).await?,
             (None, None, None) => {
-                return Err(Report::usage("which engine? Neither --plugin nor a URL's scheme tells it")
-                    .with_hint("for example --plugin postgres --db postgresql://app@db.example/orders; planb plugin list shows the engines"));
+                let jobs = Jobs::file(global).and_then(|path| Jobs::read(&path).ok());
+                let jobs: Vec<String> = jobs.map(|jobs| jobs.jobs.into_keys().collect()).unwrap_or_default();
+                let mut hint = "for example --plugin postgres --db postgresql://app@db.example/orders; planb plugin list shows the engines".to_owned();
+                if !jobs.is_empty() {
+                    hint = format!("planb run --job NAME runs one of planb.toml: {}; or {hint}", jobs.join(", "));
+                }
+                return Err(Report::usage("which engine? Neither --plugin nor a URL's scheme tells it").with_hint(hint));
             }
             (None, Some(scheme), _) => {
                 let host = plugin_host()?;
@@ -446,8 +452,10 @@ pub(crate) fn absolute(declared: &[Setting], values: &mut [(String, String)], wh
 
 fn password(args: &DbArgs) -> Result<Option<Secret>, Report> {
     if args.ask_password {
-        let typed = rpassword::prompt_password("Password: ")
-            .map_err(|error| Report::usage(format!("the password cannot be asked for: {error}")))?;
+        let typed = rpassword::prompt_password("Password: ").map_err(|error| {
+            let exit = if error.kind() == std::io::ErrorKind::Interrupted { Exit::Interrupted } else { Exit::Usage };
+            Report { exit, ..Report::usage(format!("the password cannot be asked for: {error}")) }
+        })?;
         let secret = Secret::new(typed);
         hide(&secret);
         return Ok(Some(secret));

@@ -31,8 +31,14 @@ pub struct ServeConfig {
 /// Where a file says that state is kept, whatever else is wrong with it. None: it says nothing, or cannot be read at all.
 pub fn state_dir(file: &Path) -> Option<PathBuf> {
     let text = std::fs::read_to_string(file).ok()?;
-    let table: toml::Table = text.parse().ok()?;
-    let path = table.get("serve")?.as_table()?.get("state_dir")?.as_str()?;
+    let path = match text.parse::<toml::Table>() {
+        Ok(table) => table.get("serve")?.as_table()?.get("state_dir")?.as_str()?.to_owned(),
+        // A quote that is missing elsewhere: the line itself may still say it.
+        Err(_) => text.lines().find_map(|line| {
+            let table: toml::Table = line.parse().ok()?;
+            table.get("state_dir")?.as_str().map(str::to_owned)
+        })?,
+    };
     Some(file.parent().unwrap_or(Path::new("")).join(path))
 }
 

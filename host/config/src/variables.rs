@@ -170,6 +170,7 @@ pub static VARIABLES: &[Variable] = &[
     var(When, "BACKUP_SCHEDULE", "A cron expression, `every 6h`, `@daily`, or `once`. With a schedule `planb run` keeps running; `once` ends with the run's exit code", "one run").of(DBSTASH),
     var(When, "BACKUP_ON_START", "`true`: with a schedule, a run at the start too", "`false`").of(DBSTASH),
     var(When, "PLANB_LISTEN", "With a schedule: where health, metrics and the status page are. `off` for nowhere", "`0.0.0.0:8080`, as dbstash's container has it"),
+    var(When, "PLANB_STATE_DIR", "The folder in which `planb serve` keeps its state over restarts, and in which `trigger`, `status` and `config reload` look for it", "`state_dir` of planb.toml, else `$XDG_STATE_HOME/planb`").flag("--state-dir"),
     // What is kept.
     var(Retention, "RETENTION_MAX_FILES", "Keep at most so many backups of the job; 0 is no limit", "no limit").flag("`--max-files` of `prune`").of(DBSTASH),
     var(Retention, "RETENTION_MAX_DAYS", "Remove backups of the job that are older than so many days; 0 is no limit", "no limit").flag("`--max-days` of `prune`").of(DBSTASH),

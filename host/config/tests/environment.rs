@@ -151,14 +151,14 @@ fn files_of_secrets_beat_values_and_are_never_empty() {
         path.to_str().unwrap().to_owned()
     };
     let (good, empty) = (file("good", "line\n\n"), file("empty", "\n"));
-    let read = job(&env(&[("DB_PASSWORD", "value"), ("DB_PASSWORD_FILE", &good)]));
+    let read = job(&env(&[("DB_HOST", "x"), ("DB_PASSWORD", "value"), ("DB_PASSWORD_FILE", &good)]));
     assert_eq!(read.job.password.as_ref().unwrap().expose(), "line\n");
     assert_eq!(read.job.origin("password"), Origin::Environment("DB_PASSWORD_FILE".to_owned()));
     for variable in VARIABLES.iter().filter(|variable| variable.file_variant && variable.prefix.is_none()) {
         // These are asked for only beside others.
         let beside: &[(&str, &str)] = match variable.name {
             "RCLONE_CONFIG_PASS" => continue,
-            "PLANB_SIGN_PASSWORD" => &[("DB_HOST", "x")],
+            "PLANB_SIGN_PASSWORD" | "DB_PASSWORD" => &[("DB_HOST", "x")],
             _ => &[],
         };
         let name = format!("{}_FILE", variable.name);

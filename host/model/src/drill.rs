@@ -16,6 +16,9 @@ pub const INFIX: &str = ".drill-";
 /// No result is larger.
 pub const LARGEST: u64 = 4 << 20;
 
+/// What the detail of a comparison ends with that could not be made.
+const NOT_COMPARED: &str = "so they were not compared";
+
 /// One thing that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the words say it")]
@@ -51,6 +54,17 @@ impl DrillRecord {
     /// Reads one, trusting nothing in it. None: it is not one.
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         serde_json::from_slice(bytes).ok().filter(|record: &Self| record.schema == SCHEMA)
+    }
+
+    /// How it came out, in words.
+    pub fn verdict(&self) -> &'static str {
+        match self.ok {
+            false => "it did NOT come back as it was",
+            true if self.checks.iter().any(|check| check.detail.ends_with(NOT_COMPARED)) => {
+                "it came back; what it holds could not be compared"
+            }
+            true => "it came back as it was",
+        }
     }
 
     /// The key of its result for a backup of this name.
@@ -103,7 +117,7 @@ pub fn compare(inspection: &Inspection, live: &[Object]) -> Result<String, Strin
     }
     if wrong.is_empty() && inspection.objects.is_empty() && !live.is_empty() {
         return Ok(format!(
-            "{} objects came back; the dump's format does not show what it holds, so they were not compared",
+            "{} objects came back; the dump's format does not show what it holds, {NOT_COMPARED}",
             live.len()
         ));
     }

@@ -3,6 +3,7 @@
 //! Each version of the contract (`wit/`) is translated into these by its adapter in `planb-plugin`; nothing else of
 //! the host knows which version a plugin was written against.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use schemars::JsonSchema;
@@ -428,9 +429,15 @@ impl Inspection {
     }
 }
 
-/// The rows of objects together. What a plugin counts may be more than there are numbers.
+/// The rows of objects together: those of the kind that has most, since objects of different kinds (the databases, types and
+/// prefixes of a key-value store) are views of the same rows. What a plugin counts may be more than there are numbers.
 pub fn rows(objects: &[Object]) -> u64 {
-    objects.iter().filter_map(|object| object.rows).fold(0, u64::saturating_add)
+    let mut kinds: BTreeMap<&str, u64> = BTreeMap::new();
+    for object in objects {
+        let rows = kinds.entry(&object.kind).or_default();
+        *rows = rows.saturating_add(object.rows.unwrap_or_default());
+    }
+    kinds.into_values().max().unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -31,9 +31,11 @@ pub enum SelectError {
     NoneBefore(Timestamp),
     #[error("{prefix:?} is the beginning of {count} ids: {ids}")]
     AmbiguousId { prefix: String, count: usize, ids: String },
-    #[error("there are backups of several databases here ({databases}), so {selector} is not one of them")]
+    #[error("there are backups of several databases here ({databases}), so `{selector}` does not say which")]
     AmbiguousDatabase { selector: String, databases: String },
-    #[error("there are backups of {database} from several servers here ({servers}), so {selector} is not one of them")]
+    #[error(
+        "there are backups of {database} from several servers here ({servers}), so `{selector}` does not say which"
+    )]
     AmbiguousServer { selector: String, database: String, servers: String },
 }
 

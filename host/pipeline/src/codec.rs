@@ -100,7 +100,7 @@ impl Identities {
         let mut all: Vec<Box<dyn age::Identity + Send + Sync>> = Vec::new();
         for path in &self.files {
             let fail = |error: &dyn std::fmt::Display| {
-                RunError::Settings(format!("the identity file {} : {error}", path.display()))
+                RunError::Settings(format!("the identity file {}: {error}", path.display()))
             };
             let file =
                 age::IdentityFile::from_file(path.to_string_lossy().into_owned()).map_err(|error| fail(&error))?;

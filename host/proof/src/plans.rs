@@ -321,7 +321,10 @@ pub(crate) async fn check(plugin: &Plugin, tools: &[FoundTool], record: &mut Rec
 
     let idle: Vec<_> = d.tools.iter().map(|tool| tool.id.as_str()).filter(|id| !used.contains(*id)).collect();
     let outcome = if idle.is_empty() {
-        Ok(format!("{} tools", d.tools.len()))
+        Ok(match d.tools.len() {
+            1 => "1 tool".to_owned(),
+            n => format!("{n} tools"),
+        })
     } else {
         Err(format!("no plan uses {}", idle.join(", ")))
     };

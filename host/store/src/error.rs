@@ -111,6 +111,9 @@ impl StoreError {
             StoreErrorKind::Other if self.at.starts_with("s3:") && self.says(&["http status 400"]) => {
                 "S3 answers so to expired credentials and to a wrong region: check AWS_SESSION_TOKEN, and region= in the store's URL"
             }
+            StoreErrorKind::NotFound if self.at.starts_with("file:") && self.doing == "making" => {
+                "check the path: a folder above it is missing, or takes no new folders"
+            }
             StoreErrorKind::NotFound if self.at.starts_with("file:") => {
                 "check the path; for a new store, write a backup to it first"
             }

@@ -317,7 +317,7 @@ fn file(url: &StoreUrl, access: Access) -> Result<(opendal::Result<Operator>, Op
     let root = PathBuf::from(&url.root);
     let fail = |kind, error: &std::io::Error| StoreError {
         kind,
-        doing: "opening",
+        doing: if access == Access::Write { "making" } else { "opening" },
         at: url.shown().to_owned(),
         detail: error.to_string(),
     };

@@ -73,6 +73,21 @@ impl Store {
         Ok(ObjectWriter { store: self.clone(), key: key.to_owned(), inner, written: 0, mark, claim })
     }
 
+    /// Whether it can be written to: writes a small object of its own and removes it. False: it could not be removed, so no
+    /// backup could.
+    ///
+    /// # Errors
+    /// [`StoreError`] where it cannot be written.
+    pub async fn probe(&self) -> Result<bool, StoreError> {
+        // Among the leases, where what cannot be read as one is nobody's and goes in time.
+        let key = format!("{}probe-{}.json", planb_model::lease::LEASES, uuid::Uuid::new_v4().simple());
+        let probe = Bytes::from_static(b"{\"schema\":\"planb.probe/v1\"}");
+        self.overwrite(&key, probe, None).await?;
+        let removed = self.delete(&key).await;
+        self.finish();
+        Ok(removed.is_ok())
+    }
+
     /// Writes a small object in one go. Used for manifests, whose writing is the commit.
     ///
     /// # Errors

@@ -62,7 +62,11 @@ pub fn confinement() -> &'static Confinement {
 /// Says it in the log, once.
 pub(crate) fn announce() {
     static ONCE: Once = Once::new();
-    ONCE.call_once(|| tracing::info!("{}", confinement()));
+    ONCE.call_once(|| match confinement() {
+        // As it should be.
+        Confinement::Full => tracing::debug!("{}", Confinement::Full),
+        less => tracing::info!("{less}"),
+    });
 }
 
 /// What every tool may write to, beside its work directory.

@@ -1,12 +1,13 @@
 //! `planb config`: check, show, import, schema, reload.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use planb_config::{Shown, import_rclone};
 use planb_model::engine::Purpose;
 use planb_pipeline::{Operation, Stop, Timeouts, Trust};
 use planb_runner::control;
+use planb_store::{Access, Store, WriteSettings};
 use planb_web::fit_token;
 use serde_json::json;
 
@@ -17,7 +18,7 @@ use crate::jobs::execute::open;
 use crate::jobs::{Jobs, arguments};
 use crate::printer::{Printer, plural, table};
 use crate::report::Report;
-use crate::settings::{Database, identities};
+use crate::settings::{Database, configured_url, identities};
 use crate::signals;
 
 pub(crate) async fn run(global: &Global, command: ConfigCommand, printer: Printer) -> Result<Exit, Report> {
@@ -59,6 +60,11 @@ async fn check(global: &Global, connect: bool, printer: Printer) -> Result<Exit,
         if job.drill.is_some() {
             let drill = DrillArgs::of_job(job);
             let keys = identities(&drill.keys).and_then(|keys| {
+                let locked = !job.encrypt_to.is_empty() || job.passphrase.is_some();
+                if locked && keys.is_empty() {
+                    return Err(Report::usage("its backups are encrypted, and the drill has no key to open them")
+                        .with_hint("drill.identity = \"FILE\" names the age secret key, in its own file"));
+                }
                 keys.load()?;
                 Trust::load(&drill.pick.trust_keys)?;
                 Ok("can be run".to_owned())
@@ -90,16 +96,26 @@ async fn check(global: &Global, connect: bool, printer: Printer) -> Result<Exit,
         }
         for config in stores {
             let look = async {
-                let store = match open(config) {
-                    Ok(store) => store,
-                    Err(error) if new_folder(config) => {
-                        tracing::debug!(error = error.message, "a folder that is not there yet");
-                        return Ok("is not there yet; the first run makes it".to_owned());
+                if let Some(made_in) = new_folder(config) {
+                    if rustix::fs::access(&made_in, rustix::fs::Access::WRITE_OK).is_err() {
+                        return Err(Report::usage(format!(
+                            "it is not there, and cannot be made in {}",
+                            made_in.display()
+                        ))
+                        .with_hint("make it, and give it to the user that planb runs as"));
                     }
-                    Err(error) => return Err(error),
+                    return Ok(format!("is not there yet; the first run makes it, in {}", made_in.display()));
+                }
+                let catalogue = open(config)?.catalogue().await?;
+                let writable = Store::open(&configured_url(config)?, Access::Write, WriteSettings::default())?;
+                let removable = writable.probe().await?;
+                let backups = plural(catalogue.entries.len() as u64, "backup");
+                let unread = match catalogue.unreadable.len() as u64 {
+                    0 => String::new(),
+                    n => format!(", {} that cannot be read", plural(n, "manifest")),
                 };
-                let catalogue = store.catalogue().await?;
-                Ok::<_, Report>(format!("answers, with {}", plural(catalogue.entries.len() as u64, "backup")))
+                let but = if removable { "" } else { ". Objects cannot be removed: retention will fail" };
+                Ok::<_, Report>(format!("answers and can be written, with {backups}{unread}{but}"))
             };
             reached.push(Reached { what: format!("store {}", config.name), outcome: look.await });
         }
@@ -137,10 +153,14 @@ async fn check(global: &Global, connect: bool, printer: Printer) -> Result<Exit,
     Ok(failed.unwrap_or(Exit::Done))
 }
 
-/// Whether a store is a folder that does not exist yet.
-fn new_folder(config: &planb_config::StoreConfig) -> bool {
+/// Where a store is a folder that does not exist yet: the nearest one above it that does.
+fn new_folder(config: &planb_config::StoreConfig) -> Option<PathBuf> {
     let path = config.url.strip_prefix("file://").unwrap_or(&config.url);
-    path.starts_with('/') && !Path::new(path).exists()
+    let path = Path::new(path.split('?').next().unwrap_or_default());
+    if !path.is_absolute() || path.exists() {
+        return None;
+    }
+    path.ancestors().skip(1).find(|above| above.exists()).map(Path::to_path_buf)
 }
 
 /// Asks the server of a job for its version.

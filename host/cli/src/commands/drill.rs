@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use planb_model::drill::DrillRecord;
 use planb_model::secret::Secret;
-use planb_pipeline::{Progress, Stop};
+use planb_pipeline::{Progress, RunError, Stop};
 use planb_proof::Drill;
 use planb_store::{Entry, Store};
 use serde_json::json;
@@ -27,8 +27,8 @@ pub(crate) async fn run(global: &Global, args: DrillArgs, printer: Printer) -> R
     let record = drilled(global, &args, store, entry, stop).await?;
     printer.result(
         || {
-            let verdict = if record.ok { "came back as it was" } else { "did NOT come back as it was" };
-            let mut out = format!("{short} of {database} {verdict}, in {}\n", duration(record.duration_ms));
+            let verdict = record.verdict().trim_start_matches("it ");
+            let mut out = format!("{short} of {database} {verdict} ({})\n", duration(record.duration_ms));
             for check in &record.checks {
                 let word = if check.ok { "ok  " } else { "FAIL" };
                 out.push_str(&format!("  {word}  {}: {}\n", check.name, check.detail));
@@ -87,7 +87,15 @@ pub(crate) async fn drilled_in(
     let keeping = store.clone();
     let drilled = Drill { store, entry, identities, into }.run(&lab, &progress).await;
     drop(shown);
-    let record = drilled?;
+    let record = drilled.map_err(|error| {
+        let occupied = matches!(error, RunError::Occupied { .. } | RunError::UnknownTarget { .. });
+        let report = Report::from(error);
+        if occupied {
+            report.with_hint("a drill wants a database that is new or empty: name another with --into")
+        } else {
+            report
+        }
+    })?;
     if !args.no_record {
         keep(&keeping, &record.key(&name), &record).await;
     }

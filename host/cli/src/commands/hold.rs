@@ -19,7 +19,8 @@ pub(crate) async fn hold(global: &Global, args: &HoldArgs, printer: Printer) -> 
         schema: hold::SCHEMA.to_owned(),
         id: entry.manifest.id.clone(),
         at: Timestamp::now(),
-        reason: args.reason.clone(),
+        // Holding it once more takes no reason away.
+        reason: args.reason.clone().or_else(|| entry.hold.as_ref().and_then(|hold| hold.reason.clone())),
     };
     let held = planb_pipeline::hold(&store, &entry, &record).await;
     store.finish();

@@ -43,6 +43,15 @@ pub(crate) fn completions(shell: Shell) -> Exit {
 /// The one backup that is meant.
 pub(crate) async fn pick(store: &Store, args: &PickArgs) -> Result<Entry, Report> {
     let catalogue = catalogue(store, &args.of).await?;
+    let narrowed =
+        args.of.source_database.is_some() || args.of.source_server.is_some() || !args.of.with_labels.is_empty();
+    if catalogue.entries.is_empty() && narrowed {
+        return Err(Report {
+            exit: Exit::Failed,
+            ..Report::usage("no backup here is of that database, server or label")
+        }
+        .with_hint("planb list shows what there is"));
+    }
     let picked = match &args.backup {
         Some(text) => {
             let selector: Selector = text.parse()?;
@@ -51,6 +60,18 @@ pub(crate) async fn pick(store: &Store, args: &PickArgs) -> Result<Entry, Report
         }
         None => by_object(&catalogue)?,
     };
+    if let (Some(named), Some(hidden)) = (&args.backup, catalogue.unreadable.first()) {
+        // An id is the same backup whatever else is there; the newest may be one that hides.
+        if named == "latest" || named.starts_with("at:") {
+            Printer::note(&format!(
+                "warning: {} cannot be read ({}: {}), so `{named}` may not be the newest: it is {}\n",
+                plural(catalogue.unreadable.len() as u64, "manifest"),
+                hidden.key,
+                hidden.reason,
+                &picked[..picked.len().min(8)]
+            ));
+        }
+    }
     let found = catalogue.entries.into_iter().find(|entry| entry.manifest.id == picked);
     let mut entry = found.ok_or_else(|| Report::usage("the backup is gone"))?;
     Trust::load(&args.trust_keys)?.check(store, &mut entry).await?;

@@ -154,15 +154,12 @@ fn text(report: &PruneReport) -> String {
     }
     let kept = report.backups.iter().filter(|backup| backup.action == Action::Keep).count() as u64;
     let gone = report.backups.len() as u64 - kept;
-    let orphans = match report.orphans.len() as u64 {
-        0 => String::new(),
-        n => format!(", {}", plural(n, "orphan")),
+    let gone = match (gone, report.orphans.len() as u64) {
+        (gone, 0) => gone.to_string(),
+        (0, orphans) => plural(orphans, "orphan"),
+        (gone, orphans) => format!("{} and {}", plural(gone, "backup"), plural(orphans, "orphan")),
     };
     let (verb, freed) = if report.dry_run { ("would go", "would be freed") } else { ("removed", "freed") };
-    out.push_str(&format!(
-        "{} kept, {gone}{orphans} {verb}, {} {freed}\n",
-        plural(kept, "backup"),
-        bytes(report.freed_bytes)
-    ));
+    out.push_str(&format!("{} kept, {gone} {verb}, {} {freed}\n", plural(kept, "backup"), bytes(report.freed_bytes)));
     out
 }

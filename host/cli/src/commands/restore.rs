@@ -140,6 +140,8 @@ fn confirmed(planned: &PlannedRestore) -> bool {
         planned.created_at.strftime("%Y-%m-%d %H:%M:%S UTC"),
     ));
     let _ = std::io::stderr().flush();
-    let mut answer = String::new();
-    std::io::stdin().read_line(&mut answer).is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
+    signals::while_asking(|| {
+        let mut answer = String::new();
+        std::io::stdin().read_line(&mut answer).is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
+    })
 }

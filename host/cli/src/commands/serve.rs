@@ -11,7 +11,7 @@ use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use crate::args::{Global, ServeArgs, StatusArgs, TriggerArgs};
+use crate::args::{Global, LogFormat, ServeArgs, StatusArgs, TriggerArgs};
 use crate::exit::Exit;
 use crate::jobs::Jobs;
 use crate::jobs::board::{View, snapshot};
@@ -37,6 +37,9 @@ pub(crate) async fn serve(
     listen: Option<SocketAddr>,
     state_dir: Option<PathBuf>,
 ) -> Result<Exit, Report> {
+    if matches!(global.log_format, LogFormat::Json) {
+        Printer::into_the_log();
+    }
     let settings = jobs.serve.clone();
     let path = jobs.path.clone();
     let listen = listen.or(jobs.listen);
@@ -225,25 +228,34 @@ pub(crate) async fn status(global: &Global, args: &StatusArgs, printer: Printer)
                 .jobs
                 .iter()
                 .map(|job| {
-                    let state = match (&job.running, &job.last) {
-                        (Some(running), _) => format!("running ({}, {})", running.stage, bytes(running.bytes)),
-                        (None, _) if !job.enabled => "off".to_owned(),
-                        (None, Some(last)) => last.status.as_str().to_owned(),
-                        (None, None) => "never ran".to_owned(),
+                    // The words of the page.
+                    let judged = job.judge(shown.now);
+                    let state = judged.health.label().to_owned();
+                    let state = match &job.running {
+                        Some(running) => format!("{state}, running ({}, {})", running.stage, bytes(running.bytes)),
+                        None => state,
                     };
-                    let late = if job.stale { "late" } else { "-" };
+                    let drill = match &job.last_drill {
+                        None => "-".to_owned(),
+                        Some(drill) if drill.ok => "ok".to_owned(),
+                        Some(_) => "FAILED".to_owned(),
+                    };
                     vec![
                         job.name.clone(),
                         state,
-                        late.to_owned(),
                         at(job.last_success_at),
+                        drill,
                         at(job.next_run),
                         job.last.as_ref().map_or_else(|| "-".to_owned(), |last| duration(last.duration_ms)),
-                        job.last.as_ref().and_then(|last| last.error.clone()).unwrap_or_default(),
                     ]
                 })
                 .collect();
-            let mut out = table(&["JOB", "STATE", "LATE", "LAST GOOD", "NEXT", "TOOK", "ERROR"], &rows);
+            let mut out = table(&["JOB", "STATE", "LAST GOOD", "DRILL", "NEXT", "TOOK"], &rows);
+            for job in &shown.jobs {
+                for (_, trouble) in job.judge(shown.now).troubles {
+                    out.push_str(&format!("{}: {trouble}\n", job.name));
+                }
+            }
             for reason in &shown.reasons {
                 out.push_str(&format!("NOT WELL: {}\n", reason.detail));
             }

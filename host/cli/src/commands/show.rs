@@ -53,6 +53,15 @@ pub(crate) async fn run(global: &Global, args: &PickArgs, printer: Printer) -> R
             let to = if encryption.passphrase { "a passphrase".to_owned() } else { encryption.recipients.join(", ") };
             rows.push(("encrypted", format!("{} to {to}", encryption.format)));
         }
+        if let Some(hold) = &entry.hold {
+            let since = hold.at.strftime("since %Y-%m-%d %H:%M:%S UTC");
+            let why = hold.reason.as_ref().map_or_else(String::new, |reason| format!(": {reason}"));
+            rows.push(("held", format!("{since}{why}")));
+        }
+        if let Some(drill) = &entry.drill {
+            let at = drill.at.strftime("%Y-%m-%d %H:%M:%S UTC");
+            rows.push(("drill", format!("{}, {at}", drill.verdict())));
+        }
         for tool in &m.tools {
             rows.push(("tool", format!("{} {} ({})", tool.id, tool.version.as_deref().unwrap_or(""), tool.path)));
         }

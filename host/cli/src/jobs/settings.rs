@@ -57,9 +57,6 @@ impl Jobs {
     /// Reads a file.
     pub(crate) fn read(path: &Path) -> Result<Self, Report> {
         let config = Config::load(path, &ProcessEnv).map_err(|problems| wrong(&problems))?;
-        for problem in &config.warnings {
-            Printer::note(&format!("warning: {problem}\n"));
-        }
         for job in config.jobs.values() {
             hide_all(job);
         }
@@ -105,7 +102,12 @@ impl Jobs {
     /// The file, or without one the environment.
     pub(crate) fn load(global: &Global) -> Result<Self, Report> {
         if let Some(path) = Self::file(global) {
-            return Self::read(&path);
+            let jobs = Self::read(&path)?;
+            // Who only wants the URL of a store is not told of the rest.
+            for problem in jobs.config.iter().flat_map(|config| &config.warnings) {
+                Printer::note(&format!("warning: {problem}\n"));
+            }
+            return Ok(jobs);
         }
         let found = Self::environment()?;
         found.map(|(jobs, _)| jobs).ok_or_else(|| {

@@ -66,8 +66,17 @@ const OF_A_JOB: [Group; 9] = [
     Group::StarTree,
 ];
 /// Among them, those that are set for other reasons.
-const ALONE_NO_JOB: [&str; 7] =
-    ["TZ", "DRY_RUN", "BACKUP_TEMP_DIR", "PLANB_SIGN_KEY", "PLANB_SIGN_PASSWORD", "PLANB_TRUST_KEY", "PLANB_LISTEN"];
+const ALONE_NO_JOB: [&str; 9] = [
+    "TZ",
+    "DRY_RUN",
+    "BACKUP_TEMP_DIR",
+    "DB_PASSWORD",
+    "PLANB_SIGN_KEY",
+    "PLANB_SIGN_PASSWORD",
+    "PLANB_TRUST_KEY",
+    "PLANB_LISTEN",
+    "PLANB_STATE_DIR",
+];
 
 /// The name of a job that nobody named.
 const NAME: &str = "backup";

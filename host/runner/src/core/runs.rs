@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use planb_model::Blame;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use super::{Active, Core, Effect, Slot, Ticket, index};
 use crate::notice::Notice;
@@ -177,7 +177,20 @@ impl Core {
         lane.record(record);
         let (failures, kept) = (lane.failures, lane.history.last().map(boxed));
         if let Some(record) = kept {
-            info!(job = name, run_id = record.run_id, ?work, status = ?record.outcome.status, "a run has ended");
+            let outcome = &record.outcome;
+            if let (Status::Failed | Status::Partial, Some(error)) = (outcome.status, &outcome.error) {
+                let blame = outcome.blame.map(|blame| format!("{blame:?}").to_lowercase());
+                error!(
+                    job = name,
+                    run_id = record.run_id,
+                    ?work,
+                    blame,
+                    error,
+                    hint = outcome.hint,
+                    "a run has failed"
+                );
+            }
+            info!(job = name, run_id = record.run_id, ?work, status = ?outcome.status, "a run has ended");
             self.tell(Notice::Finished {
                 job: name.to_owned(),
                 record,
