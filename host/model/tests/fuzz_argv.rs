@@ -63,7 +63,7 @@ proptest! {
         args in proptest::collection::vec(arg(), 0..6),
         extra in proptest::collection::vec(text(), 0..3),
     ) {
-        let work = Path::new("/work/run");
+        let work = Path::new("/run/planb/work");
         let Ok(items) = render("tool", &args, work, &extra) else { return Ok(()) };
         let mut rest = items.iter();
         for arg in &args {
@@ -95,7 +95,7 @@ proptest! {
 
     #[test]
     fn no_path_leaves_the_work_directory(path in "(\\.\\.|\\.|/|a|b|\0|\\\\| |é|-){0,10}|.*") {
-        let work = Path::new("/work/run");
+        let work = Path::new("/run/planb/work");
         if let Ok(place) = below(work, &path) {
             let inside = place.strip_prefix(work).unwrap();
             prop_assert!(inside.components().all(|part| matches!(part, Component::Normal(_))), "{:?}", place);

@@ -48,15 +48,3 @@ fn a_change_is_found() {
     other.extend_from_slice(&sha2::Sha256::digest(b"no database"));
     assert!(!inspect(&other, 5).complete);
 }
-
-/// `PLANB_BIG_SNAPSHOT=file cargo test -- --ignored --nocapture` shows what is in a larger one, and how fast.
-#[test]
-#[ignore = "needs a file"]
-#[allow(clippy::disallowed_methods, clippy::print_stderr, reason = "a tool for the author")]
-fn a_large_one() {
-    let snapshot = std::fs::read(std::env::var("PLANB_BIG_SNAPSHOT").unwrap()).unwrap();
-    let started = std::time::Instant::now();
-    let inspection = inspect(&snapshot, 256 << 10);
-    eprintln!("{inspection:?}\n{} bytes in {:?}", snapshot.len(), started.elapsed());
-    assert!(inspection.complete);
-}

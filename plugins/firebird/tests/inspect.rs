@@ -65,15 +65,3 @@ fn other_files_are_refused() {
     newer[3] = 12;
     assert!(inspect(&newer, 100).findings[0].contains("newer"));
 }
-
-/// `PLANB_BIG_BACKUP=file cargo test -- --ignored --nocapture` shows what is in a larger one, and how fast.
-#[test]
-#[ignore = "needs a file"]
-#[allow(clippy::disallowed_methods, clippy::print_stderr, reason = "a tool for the author")]
-fn a_large_one() {
-    let backup = std::fs::read(std::env::var("PLANB_BIG_BACKUP").unwrap()).unwrap();
-    let started = std::time::Instant::now();
-    let inspection = inspect(&backup, 256 << 10);
-    eprintln!("{inspection:?}\n{} bytes in {:?}", backup.len(), started.elapsed());
-    assert!(inspection.complete);
-}

@@ -66,22 +66,3 @@ fn a_change_is_found() {
     files[2].1 = &longer;
     assert!(!inspect(&files, 65536).complete);
 }
-
-/// `PLANB_BIG_BACKUP=folder cargo test -- --ignored --nocapture` shows what is in a larger one, and how fast.
-#[test]
-#[ignore = "needs a folder"]
-#[allow(clippy::disallowed_methods, clippy::print_stderr, reason = "a tool for the author")]
-fn a_large_one() {
-    let folder = std::fs::read_dir(std::env::var("PLANB_BIG_BACKUP").unwrap()).unwrap();
-    let read = |entry: std::io::Result<std::fs::DirEntry>| {
-        let entry = entry.unwrap();
-        (entry.file_name().into_string().unwrap(), std::fs::read(entry.path()).unwrap())
-    };
-    let files: Vec<(String, Vec<u8>)> = folder.map(read).collect();
-    let files: Vec<(&str, &[u8])> = files.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())).collect();
-    let started = std::time::Instant::now();
-    let inspection = inspect(&files, 256 << 10);
-    let bytes: usize = files.iter().map(|file| file.1.len()).sum();
-    eprintln!("{:?}\n{}{bytes} bytes in {:?}", inspection.findings, objects(&inspection), started.elapsed());
-    assert!(inspection.complete);
-}

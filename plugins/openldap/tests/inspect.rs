@@ -57,14 +57,3 @@ fn a_missing_entry_is_found() {
     assert!(!inspect("slapcat", SEARCHED, 100).complete);
     assert!(!inspect("ldapsearch", CAT, 100).complete);
 }
-
-/// `PLANB_BIG_DUMP=file cargo test -- --ignored --nocapture` shows what is in a larger one, and how fast.
-#[test]
-#[ignore = "needs a file"]
-#[allow(clippy::disallowed_methods, clippy::print_stderr, reason = "a tool for the author")]
-fn a_large_one() {
-    let dump = std::fs::read(std::env::var("PLANB_BIG_DUMP").unwrap()).unwrap();
-    let started = std::time::Instant::now();
-    let inspection = inspect("slapcat", &dump, 256 << 10);
-    eprintln!("{:?}\n{} bytes in {:?}", inspection.objects.len(), dump.len(), started.elapsed());
-}
