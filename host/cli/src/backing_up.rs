@@ -7,8 +7,8 @@ use planb_model::compression::Compression;
 use planb_model::engine::{Mode, Purpose, Scope, ScopeKind};
 use planb_model::name::NameTemplate;
 use planb_pipeline::{
-    Backup, BackupSpec, Encryption, Lock, Operation, OperationSpec, Progress, RunReport, RunStatus, Signer, Stop,
-    StoreReport, Timeouts,
+    Backup, BackupSpec, Encryption, Lock, Operation, OperationSpec, Progress, RunError, RunReport, RunStatus, Signer,
+    Stop, StoreReport, Timeouts,
 };
 use planb_store::{Access, Store, StoreUrl, WriteSettings};
 
@@ -135,7 +135,7 @@ impl Job {
             }
         }
         if stores.is_empty() && !gone.is_empty() {
-            return Err(gone.swap_remove(0).2.into());
+            return Err(RunError::AllStores(gone.into_iter().map(|(_, _, error)| error).collect()).into());
         }
         let mut reports = Vec::new();
         if self.at_once < 2 || scopes.len() < 2 {
@@ -153,7 +153,9 @@ impl Job {
             store.finish();
         }
         // One that cannot even be opened costs the others nothing.
-        for (report, _) in &mut reports {
+        let made = |report: &RunReport| matches!(report.status, RunStatus::Success | RunStatus::Partial);
+        let backed_up = reports.iter().any(|(report, _)| made(report));
+        for (report, _) in reports.iter_mut().filter(|(report, _)| report.status != RunStatus::Skipped) {
             for (at, url, error) in &gone {
                 let key = report.stores.first().map(|store| store.key.clone()).unwrap_or_default();
                 let failed =
@@ -165,7 +167,8 @@ impl Job {
             }
         }
         for (_, url, error) in &gone {
-            Printer::note(&format!("warning: {url} has no copy of this backup: {error}\n"));
+            let what = if backed_up { "has no copy of this backup" } else { "could not be opened" };
+            Printer::note(&format!("warning: {url} {what}: {error}\n"));
             if let Some(hint) = error.hint() {
                 Printer::note(&format!("hint: {hint}\n"));
             }

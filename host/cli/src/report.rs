@@ -120,7 +120,7 @@ impl From<RunError> for Report {
             ),
             RunError::Leaving(_) => report(
                 Exit::Failed,
-                Some("it is that prune's now; where it was cut off, planb prune and then this again".to_owned()),
+                Some("try again in 5 minutes (in an hour, if that prune still runs): by then it is gone or free; planb list shows the others".to_owned()),
             ),
             RunError::Gone(_) => report(Exit::Failed, Some("planb list shows what is there".to_owned())),
             RunError::Untrusted { .. } => report(

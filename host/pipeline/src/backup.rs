@@ -252,7 +252,7 @@ impl<'o, 'p> Backup<'o, 'p> {
         let manifest = format!("{name}{}", manifest::SUFFIX);
         for (store, _) in self.stores.iter().zip(failed).filter(|(_, failed)| failed.is_none()) {
             // Where that cannot be told, the writing tells. Leases first: one that is given back meanwhile leaves its objects.
-            if store.is_being_written(id, &manifest).await.unwrap_or(false) {
+            if store.is_being_written(Some(id), &manifest).await.unwrap_or(false) {
                 return true;
             }
             for key in [manifest.as_str(), artifact] {

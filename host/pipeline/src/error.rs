@@ -51,7 +51,7 @@ pub enum RunError {
     #[error("the backup {0} was removed meanwhile, by a prune")]
     Gone(String),
     /// Its removal was written down and goes on, for all that can be told.
-    #[error("the backup {0} is about to be removed by a prune elsewhere")]
+    #[error("the backup {0} is about to be removed by a prune")]
     Leaving(String),
     #[error("the backup {0} is encrypted, and no key to open it was given")]
     NeedsKey(String),

@@ -41,22 +41,24 @@ impl Signer {
         let fail = |why: String| RunError::Settings(format!("the signing key {}: {why}", path.display()));
         let text = std::fs::read_to_string(path).map_err(|error| fail(error.to_string()))?;
         let none = |error: &dyn fmt::Display| fail(format!("it is no minisign secret key ({error})"));
-        let key = match password {
+        // minisign -W writes no checksum, which the crate wants to see: so not by its own way.
+        let line = text.lines().nth(1).unwrap_or_default().trim();
+        let bytes = base64::engine::general_purpose::STANDARD.decode(line).map_err(|error| none(&error))?;
+        let key = SecretKey::from_bytes(&bytes).map_err(|error| none(&error))?;
+        let key = match (password, key.is_encrypted()) {
+            (None, false) => key,
+            (None, true) => {
+                let why = "it needs a password: set PLANB_SIGN_PASSWORD or PLANB_SIGN_PASSWORD_FILE";
+                return Err(fail(why.to_owned()));
+            }
+            (Some(_), false) => {
+                let why = "it has no password: unset PLANB_SIGN_PASSWORD and PLANB_SIGN_PASSWORD_FILE";
+                return Err(fail(why.to_owned()));
+            }
             // Never without a password here: the crate would ask for it on the terminal.
-            Some(password) => SecretKeyBox::from_string(&text)
+            (Some(password), true) => SecretKeyBox::from_string(&text)
                 .and_then(|key| SecretKey::from_box(key, Some(password.expose().to_owned())))
                 .map_err(|error| fail(format!("the password does not open it ({error})")))?,
-            None => {
-                // minisign -W writes no checksum, which the crate wants to see: so not by its own way.
-                let line = text.lines().nth(1).unwrap_or_default().trim();
-                let bytes = base64::engine::general_purpose::STANDARD.decode(line).map_err(|error| none(&error))?;
-                let key = SecretKey::from_bytes(&bytes).map_err(|error| none(&error))?;
-                if key.is_encrypted() {
-                    let why = "it needs a password: set PLANB_SIGN_PASSWORD or PLANB_SIGN_PASSWORD_FILE";
-                    return Err(fail(why.to_owned()));
-                }
-                key
-            }
         };
         // A damaged key would sign what nobody can check.
         let trial = minisign::sign(None, &key, Cursor::new("x"), None, None).map_err(|error| none(&error))?;

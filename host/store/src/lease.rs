@@ -139,19 +139,14 @@ impl Store {
         }
     }
 
-    /// Whether a run other than this, which goes on, is to have this manifest.
+    /// Whether a run that goes on is to have this manifest, other than `run`.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn is_being_written(&self, run: &str, manifest: &str) -> Result<bool, StoreError> {
-        for key in self.keys_below(LEASES).await? {
-            let Ok(bytes) = self.read_small(&key, LARGEST).await else { continue };
-            let Some(record) = LeaseRecord::parse(&bytes) else { continue };
-            if record.id != run && record.manifest == manifest && held(&record) {
-                return Ok(true);
-            }
-        }
-        Ok(false)
+    pub async fn is_being_written(&self, run: Option<&str>, manifest: &str) -> Result<bool, StoreError> {
+        let leases = self.records(LEASES).await?;
+        let writes = |lease: &LeaseRecord| run != Some(&lease.id) && lease.manifest == manifest && held(lease);
+        Ok(leases.iter().filter_map(|(_, lease)| lease.as_ref()).any(writes))
     }
 
     /// Whether a backup is there and no removal of it goes on: asked by whoever has just written down that it reads or

@@ -153,7 +153,7 @@ impl Store {
 
     /// The folder that it is, where it is one.
     pub(crate) fn folder(&self) -> Option<&Path> {
-        (self.url.kind == Kind::File).then(|| Path::new(&self.url.root))
+        self.url.folder()
     }
 
     /// Whether an object is read as one stream.

@@ -166,7 +166,7 @@ impl Store {
             // been taken again since the survey, too.
             let there =
                 survey.objects.contains_key(&record.manifest) || self.size_of(&record.manifest).await?.is_some();
-            if !there && !self.is_being_written("", &record.manifest).await? {
+            if !there && !self.is_being_written(None, &record.manifest).await? {
                 let name = record.manifest.strip_suffix(SUFFIX).unwrap_or(&record.manifest);
                 // A store is not trusted: its records may only name what belonged to that backup.
                 let its = |key: &str| {

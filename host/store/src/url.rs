@@ -4,6 +4,7 @@
 //! or from a file that the URL names.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use planb_model::connection::did_you_mean;
 use planb_model::secret::Secret;
@@ -227,6 +228,11 @@ impl StoreUrl {
     /// The URL as it may be printed and kept: without anything secret, because it holds nothing secret.
     pub fn shown(&self) -> &str {
         &self.shown
+    }
+
+    /// The folder that it is, where it is one.
+    pub fn folder(&self) -> Option<&Path> {
+        (self.kind == Kind::File).then(|| Path::new(&self.root))
     }
 
     /// The secrets in the files that the URL names: for whoever has to keep them out of sight.

@@ -157,7 +157,7 @@ fn how_a_run_goes_by_variables() {
     let work = at.path().join("work/deep");
     sqlite(&at).env("BACKUP_TEMP_DIR", &work).run().ok();
     assert_eq!(std::fs::read_dir(&work).unwrap().count(), 0);
-    sqlite(&at).env("BACKUP_TIMEOUT", "soon").run().expect_code(2).says(&["90s, 30m or 2h"]);
+    sqlite(&at).env("BACKUP_TIMEOUT", "soon").run().expect_code(2).says(&["90s, 30m, 6h or 7d"]);
 }
 
 #[test]

@@ -155,12 +155,9 @@ async fn check(global: &Global, connect: bool, printer: Printer) -> Result<Exit,
 
 /// Where a store is a folder that does not exist yet: the nearest one above it that does.
 fn new_folder(config: &planb_config::StoreConfig) -> Option<PathBuf> {
-    let path = config.url.strip_prefix("file://").unwrap_or(&config.url);
-    let path = Path::new(path.split('?').next().unwrap_or_default());
-    if !path.is_absolute() || path.exists() {
-        return None;
-    }
-    path.ancestors().skip(1).find(|above| above.exists()).map(Path::to_path_buf)
+    let url = configured_url(config).ok()?;
+    let folder = url.folder().filter(|folder| !folder.exists())?;
+    folder.ancestors().skip(1).find(|above| above.exists()).map(Path::to_path_buf)
 }
 
 /// Asks the server of a job for its version.
